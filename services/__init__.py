@@ -1,0 +1,1 @@
+"""Crossbook: a spot exchange that anyone can run. ARCHITECTURE.md is the map."""

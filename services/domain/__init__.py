@@ -1,0 +1,1 @@
+"""The pure vocabulary every service shares: money, markets, commands, events, refusals. No I/O, no clock, no float."""

@@ -1,0 +1,107 @@
+"""Events: what happened, in the order it happened. Past tense, frozen, one type per meaning.
+
+Every event carries absolute values (an order's whole state, a balance's new amounts, a price level's new quantity), so
+folding the events of the journal rebuilds every projection, and applying one twice does no harm.
+"""
+
+import msgspec
+
+from services.domain.market import Market
+from services.domain.orders import OrderState, Side
+
+
+class _Event(msgspec.Struct, frozen=True, array_like=True, tag=True, tag_field="event", gc=False):
+    pass
+
+
+class OrderAccepted(_Event, frozen=True):
+    """The order passed every check. Its fills and its expiry, if any, follow as events of their own."""
+
+    order: OrderState
+
+
+class OrderFilled(_Event, frozen=True):
+    """One trade between a taker and one maker at the maker's price; ``taker`` and ``maker`` are the states after it.
+
+    Each side pays its fee in the asset it received: the buyer in base, the seller in quote.
+    """
+
+    trade_id: int
+    symbol: str
+    price_e8: int
+    quantity_e8: int
+    quote_e8: int
+    taker_fee_e8: int
+    maker_fee_e8: int
+    taker: OrderState
+    maker: OrderState
+
+    @property
+    def buyer_is_maker(self) -> bool:
+        return self.maker.side is Side.BUY
+
+
+class OrderCanceled(_Event, frozen=True):
+    """The owner asked for it; ``cancel_client_order_id`` names the request."""
+
+    order: OrderState
+    cancel_client_order_id: str
+
+
+class OrderExpired(_Event, frozen=True):
+    """The rules ended it; ``order.expiry_reason`` says which."""
+
+    order: OrderState
+
+
+class FundsDeposited(_Event, frozen=True):
+    account_id: int
+    asset: str
+    amount_e8: int
+    reference: str
+
+
+class FundsWithdrawn(_Event, frozen=True):
+    account_id: int
+    asset: str
+    amount_e8: int
+    reference: str
+
+
+class MarketDefined(_Event, frozen=True):
+    market: Market
+
+
+class BalanceChanged(_Event, frozen=True):
+    """New amounts of one asset of one account, once per command, after the events that caused it."""
+
+    account_id: int
+    asset: str
+    free_e8: int
+    locked_e8: int
+
+
+class BookChanged(_Event, frozen=True):
+    """New total quantities of the price levels one command touched; 0 means the level is gone.
+
+    ``update_id`` grows by one per command that changed this market's book (dialect reference section 7.4).
+    """
+
+    symbol: str
+    update_id: int
+    bids: tuple[tuple[int, int], ...]
+    asks: tuple[tuple[int, int], ...]
+
+
+Event = (
+    OrderAccepted
+    | OrderFilled
+    | OrderCanceled
+    | OrderExpired
+    | FundsDeposited
+    | FundsWithdrawn
+    | MarketDefined
+    | BalanceChanged
+    | BookChanged
+)
+OrderEvent = OrderAccepted | OrderFilled | OrderCanceled | OrderExpired

@@ -1,0 +1,110 @@
+"""What travels between a gateway and the engine: requests in one POST, one reply for each, MessagePack both ways.
+
+A request's ``deadline_us`` (epoch microseconds) is the last instant at which the engine may still start it. The gateway
+gives up later than that, so "unknown" settles quickly into one of the two truths.
+"""
+
+from enum import Enum
+
+import msgspec
+
+from services.domain.commands import (
+    CancelAllOrders,
+    CancelOrder,
+    Command,
+    DefineMarket,
+    Deposit,
+    PlaceOrder,
+    Withdraw,
+)
+from services.domain.events import Event
+from services.domain.refusals import Refusal
+
+
+class _Query(msgspec.Struct, frozen=True, array_like=True, tag=True, tag_field="command"):
+    pass
+
+
+class ReadDepth(_Query, frozen=True):
+    """The best ``limit`` levels of each side, as of the last commit."""
+
+    symbol: str
+    limit: int
+
+
+class CheckOrder(_Query, frozen=True):
+    """Run every check of an order and place nothing."""
+
+    order: PlaceOrder
+
+
+Query = ReadDepth | CheckOrder
+
+# msgspec needs the whole union in one place to build one decoder.
+Request = PlaceOrder | CancelOrder | CancelAllOrders | Deposit | Withdraw | DefineMarket | ReadDepth | CheckOrder
+
+
+class Envelope(msgspec.Struct, frozen=True, array_like=True):
+    deadline_us: int
+    request: Request
+
+
+class _Reply(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    pass
+
+
+class Applied(_Reply, frozen=True):
+    """Committed under ``sequence`` at ``time_us``; ``events`` are this command's own."""
+
+    sequence: int
+    time_us: int
+    events: list[Event]
+
+
+class Refused(_Reply, frozen=True):
+    """Nothing changed."""
+
+    reason: Refusal
+
+
+class FailureKind(Enum):
+    OVERLOADED = "OVERLOADED"
+    EXPIRED = "EXPIRED"
+    UNKNOWN = "UNKNOWN"
+
+
+class Failed(_Reply, frozen=True):
+    """OVERLOADED and EXPIRED: certainly not applied. UNKNOWN: the commit's outcome was not seen."""
+
+    kind: FailureKind
+
+
+class Depth(_Reply, frozen=True):
+    """Levels are (price_e8, quantity_e8), best first."""
+
+    update_id: int
+    bids: list[tuple[int, int]]
+    asks: list[tuple[int, int]]
+
+
+class Checked(_Reply, frozen=True):
+    """The order would have been accepted."""
+
+
+Reply = Applied | Refused | Failed | Depth | Checked
+
+__all__ = [
+    "Applied",
+    "CheckOrder",
+    "Checked",
+    "Command",
+    "Depth",
+    "Envelope",
+    "Failed",
+    "FailureKind",
+    "Query",
+    "ReadDepth",
+    "Refused",
+    "Reply",
+    "Request",
+]

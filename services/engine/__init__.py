@@ -1,0 +1,1 @@
+"""The matching engine: the only writer of books, balances, orders and trades."""

@@ -1,0 +1,99 @@
+"""Accounts: a free and a locked amount per asset.
+
+Invariants
+- ``free >= 0`` and ``locked >= 0``; ``locked`` is the sum of what the account's open orders reserve.
+- Per asset, the sum over all accounts equals ``supply``: deposits minus withdrawals.
+"""
+
+from typing import Final
+
+from services.domain.events import BalanceChanged
+
+# Receives every fee. Account ids of people start far above it (services/auth/schema.py).
+FEE_ACCOUNT_ID: Final = 1
+
+
+class Balance:
+    __slots__ = ("free_e8", "locked_e8")
+
+    def __init__(self, free_e8: int = 0, locked_e8: int = 0) -> None:
+        self.free_e8 = free_e8
+        self.locked_e8 = locked_e8
+
+
+class Accounts:
+    """Every balance of every account, and which of them the current command has touched."""
+
+    __slots__ = ("_touched", "balances", "supply")
+
+    def __init__(self) -> None:
+        self.balances: dict[int, dict[str, Balance]] = {}
+        self.supply: dict[str, int] = {}
+        self._touched: dict[tuple[int, str], Balance] = {}
+
+    def free(self, account_id: int, asset: str) -> int:
+        balance = self.balances.get(account_id, _NONE).get(asset)
+        return balance.free_e8 if balance is not None else 0
+
+    def touch(self, account_id: int, asset: str) -> Balance:
+        """Return the balance in order to change it; it starts at zero."""
+        balances = self.balances.get(account_id)
+        if balances is None:
+            balances = self.balances[account_id] = {}
+        balance = balances.get(asset)
+        if balance is None:
+            balance = balances[asset] = Balance()
+        self._touched[account_id, asset] = balance
+        return balance
+
+    def lock(self, account_id: int, asset: str, amount_e8: int) -> None:
+        balance = self.touch(account_id, asset)
+        balance.free_e8 -= amount_e8
+        balance.locked_e8 += amount_e8
+        assert balance.free_e8 >= 0, "admission checks the free balance before anything is locked"
+
+    def unlock(self, account_id: int, asset: str, amount_e8: int) -> None:
+        balance = self.touch(account_id, asset)
+        balance.locked_e8 -= amount_e8
+        balance.free_e8 += amount_e8
+        assert balance.locked_e8 >= 0, "an order never releases more than it reserved"
+
+    def pay(self, account_id: int, asset: str, locked_e8: int, paid_e8: int) -> None:
+        """Pay out of ``locked_e8`` that was reserved for it; the rest becomes free again."""
+        balance = self.touch(account_id, asset)
+        balance.locked_e8 -= locked_e8
+        balance.free_e8 += locked_e8 - paid_e8
+        assert balance.locked_e8 >= 0 and paid_e8 <= locked_e8, "a trade never costs more than was reserved"
+
+    def receive(self, account_id: int, asset: str, amount_e8: int, fee_e8: int) -> None:
+        """Credit ``amount_e8`` less the fee, which goes to the fee account."""
+        self.touch(account_id, asset).free_e8 += amount_e8 - fee_e8
+        if fee_e8:
+            self.touch(FEE_ACCOUNT_ID, asset).free_e8 += fee_e8
+
+    def issue(self, account_id: int, asset: str, amount_e8: int) -> None:
+        """Change the supply: a deposit is positive, a withdrawal negative."""
+        balance = self.touch(account_id, asset)
+        balance.free_e8 += amount_e8
+        self.supply[asset] = self.supply.get(asset, 0) + amount_e8
+        assert balance.free_e8 >= 0, "admission checks the free balance before a withdrawal"
+
+    def changes(self) -> list[BalanceChanged]:
+        """One event per balance touched since the last call."""
+        changes = [
+            BalanceChanged(account_id, asset, balance.free_e8, balance.locked_e8)
+            for (account_id, asset), balance in self._touched.items()
+        ]
+        self._touched.clear()
+        return changes
+
+    def imbalances(self) -> dict[str, int]:
+        """Per asset, the sum over all accounts minus the supply, where it is not zero (it always is)."""
+        sums: dict[str, int] = {asset: -amount for asset, amount in self.supply.items()}
+        for balances in self.balances.values():
+            for asset, balance in balances.items():
+                sums[asset] = sums.get(asset, 0) + balance.free_e8 + balance.locked_e8
+        return {asset: difference for asset, difference in sums.items() if difference}
+
+
+_NONE: Final[dict[str, Balance]] = {}

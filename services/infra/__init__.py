@@ -1,0 +1,1 @@
+"""Adapters to the outside (PostgreSQL, Redis, HTTP, logs, metrics) without business rules."""

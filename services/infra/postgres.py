@@ -1,0 +1,42 @@
+"""Connections to PostgreSQL through asyncpg, with a limit on everything that can wait."""
+
+import asyncpg
+
+CONNECT_TIMEOUT_S = 5.0
+
+Pool = asyncpg.Pool[asyncpg.Record]
+Connection = asyncpg.Connection[asyncpg.Record]
+
+
+def _server_settings(application_name: str, statement_timeout_ms: int) -> dict[str, str]:
+    return {
+        "application_name": application_name,
+        "statement_timeout": str(statement_timeout_ms),
+        "idle_in_transaction_session_timeout": str(10 * statement_timeout_ms),
+        # Prepared once, run thousands of times with the same shape: planning each time would only cost.
+        "plan_cache_mode": "force_generic_plan",
+        "jit": "off",
+        "timezone": "UTC",
+    }
+
+
+async def create_pool(url: str, *, application_name: str, size: int, statement_timeout_ms: int) -> Pool:
+    """Open a pool of at most ``size`` connections; a statement is cancelled after ``statement_timeout_ms``."""
+    return await asyncpg.create_pool(
+        url,
+        min_size=1,
+        max_size=size,
+        timeout=CONNECT_TIMEOUT_S,
+        command_timeout=statement_timeout_ms / 1000 + 1,
+        server_settings=_server_settings(application_name, statement_timeout_ms),
+    )
+
+
+async def connect(url: str, *, application_name: str, statement_timeout_ms: int) -> Connection:
+    """Open one connection for an owner that must notice when it breaks."""
+    return await asyncpg.connect(
+        url,
+        timeout=CONNECT_TIMEOUT_S,
+        command_timeout=statement_timeout_ms / 1000 + 1,
+        server_settings=_server_settings(application_name, statement_timeout_ms),
+    )

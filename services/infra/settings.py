@@ -1,0 +1,27 @@
+"""What every service must be told. Each service extends ``ServiceSettings`` and passes it down from ``__main__``.
+
+Values come from the environment (``CROSSBOOK_DATABASE_URL`` and so on). There are no defaults for secrets: a service
+that is not told one refuses to start and names what is missing.
+"""
+
+from typing import Annotated
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Secret = Annotated[SecretStr, Field(min_length=32)]
+
+
+class ServiceSettings(BaseSettings):
+    """Frozen; ``internal_token`` is the credential services show each other."""
+
+    model_config = SettingsConfigDict(env_prefix="CROSSBOOK_", frozen=True, extra="ignore")
+
+    host: str = "127.0.0.1"
+    port: int = Field(ge=1, le=65535)
+    database_url: SecretStr
+    database_pool_size: int = Field(default=8, ge=1, le=100)
+    redis_url: SecretStr
+    internal_token: Secret
+    log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+    shutdown_timeout_s: int = Field(default=10, ge=1, le=300)

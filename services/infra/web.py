@@ -1,0 +1,115 @@
+"""What every HTTP service shares: the body limit, request ids, the internal credential, and how a server runs.
+
+Everything here is plain ASGI. Bodies are bounded before anything parses them, whether or not the client declares a
+length.
+"""
+
+import hmac
+import re
+import uuid
+from typing import Final
+
+import structlog
+import uvicorn
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from services.infra.settings import ServiceSettings
+
+KEEP_ALIVE_TIMEOUT_S: Final = 75
+MAX_CONNECTIONS: Final = 4096
+LISTEN_BACKLOG: Final = 2048
+MAX_HEADER_BYTES: Final = 32 * 1024
+REQUEST_ID_HEADER: Final = "X-Request-Id"
+
+_request_id = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+
+
+class BodyTooLarge(Exception):
+    """The request's body is larger than the service reads."""
+
+
+class BodyLimit:
+    """Refuse bodies over ``limit_bytes``: at once when declared, else as soon as that much has arrived.
+
+    ``answer`` is the ASGI application that tells the client so, in the service's own error format.
+    """
+
+    def __init__(self, app: ASGIApp, limit_bytes: int, answer: ASGIApp) -> None:
+        self._app = app
+        self._limit_bytes = limit_bytes
+        self._answer = answer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        declared = Headers(scope=scope).get("content-length")
+        if declared is not None and declared.isdigit() and int(declared) > self._limit_bytes:
+            await self._answer(scope, receive, send)
+            return
+        received_bytes = 0
+
+        async def receive_bounded() -> Message:
+            nonlocal received_bytes
+            message = await receive()
+            received_bytes += len(message.get("body", b""))
+            if received_bytes > self._limit_bytes:
+                raise BodyTooLarge
+            return message
+
+        try:
+            await self._app(scope, receive_bounded, send)
+        except BodyTooLarge:
+            await self._answer(scope, receive, send)
+
+
+class RequestId:
+    """Give every request an id: the caller's when it is well formed, else a new one; log it and send it back."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = Headers(scope=scope).get(REQUEST_ID_HEADER, "")
+        request_id = given if _request_id.fullmatch(given) else uuid.uuid4().hex
+
+        async def send_with_id(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)[REQUEST_ID_HEADER] = request_id
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            await self._app(scope, receive, send_with_id)
+
+
+def internal_credential(settings: ServiceSettings) -> dict[str, str]:
+    """The header one service shows another."""
+    return {"Authorization": f"Bearer {settings.internal_token.get_secret_value()}"}
+
+
+def shows_internal_credential(request: Request, settings: ServiceSettings) -> bool:
+    """Compare in constant time."""
+    expected = internal_credential(settings)["Authorization"]
+    return hmac.compare_digest(request.headers.get("Authorization", "").encode(), expected.encode())
+
+
+def run(app: ASGIApp, settings: ServiceSettings) -> None:
+    """Serve until SIGTERM or SIGINT, then let requests in flight finish."""
+    uvicorn.run(
+        app,
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_TIMEOUT_S,
+        timeout_graceful_shutdown=settings.shutdown_timeout_s,
+        limit_concurrency=MAX_CONNECTIONS,
+        backlog=LISTEN_BACKLOG,
+        h11_max_incomplete_event_size=MAX_HEADER_BYTES,
+    )
