@@ -1,0 +1,1 @@
+"""The one-machine run: embedded PostgreSQL and Redis, a supervisor, demo data, and the ``crossbook`` command."""
