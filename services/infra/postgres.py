@@ -1,11 +1,18 @@
 """Connections to PostgreSQL through asyncpg, with a limit on everything that can wait."""
 
+from typing import TYPE_CHECKING
+
 import asyncpg
 
 CONNECT_TIMEOUT_S = 5.0
 
-Pool = asyncpg.Pool[asyncpg.Record]
-Connection = asyncpg.Connection[asyncpg.Record]
+if TYPE_CHECKING:
+    # Generic for the type checker only.
+    Pool = asyncpg.Pool[asyncpg.Record]
+    Connection = asyncpg.Connection[asyncpg.Record]
+else:
+    Pool = asyncpg.Pool
+    Connection = asyncpg.Connection
 
 
 def _server_settings(application_name: str, statement_timeout_ms: int) -> dict[str, str]:

@@ -61,9 +61,13 @@ class Exchange:
 
     def apply(self, command: Command, now_us: int) -> list[Event] | Refusal:
         """Carry out one command at ``now_us``; time never runs backwards."""
-        if now_us > self.now_us:
+        earlier_us = self.now_us
+        if now_us > earlier_us:
             self.now_us = now_us
-        return self._handlers[type(command)](command)
+        outcome = self._handlers[type(command)](command)
+        if isinstance(outcome, Refusal):
+            self.now_us = earlier_us
+        return outcome
 
     def check(self, command: PlaceOrder) -> Refusal | None:
         """Say whether the order would be accepted now; change nothing."""

@@ -1,0 +1,145 @@
+"""The engine's HTTP face, for the other services only: requests in, replies out, health and metrics."""
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+import msgspec
+from fastapi import FastAPI
+from fastapi.responses import JSONResponse
+from starlette.requests import Request
+from starlette.responses import Response
+
+from services.domain.protocol import Envelope
+from services.engine.inbox import Closed
+from services.engine.runner import Engine
+from services.engine.settings import EngineSettings
+from services.infra import redis, telemetry
+from services.infra.web import BodyLimit, RequestId, shows_internal_credential
+
+MESSAGEPACK: Final = "application/msgpack"
+MAX_PARCEL: Final = 512
+MAX_BODY_BYTES: Final = 1024 * 1024
+
+_log = telemetry.logger(__name__)
+_decoder: Final = msgspec.msgpack.Decoder(list[Envelope])
+_encoder: Final = msgspec.msgpack.Encoder()
+
+
+def create_app(settings: EngineSettings) -> FastAPI:
+    app = FastAPI(
+        title="Crossbook engine",
+        version="1",
+        description="Internal. Matches orders and writes the journal; every route but health needs the internal "
+        "credential.",
+        lifespan=_lifespan,
+    )
+    app.state.settings = settings
+    app.add_middleware(BodyLimit, limit_bytes=MAX_BODY_BYTES, answer=_refuse("body_too_large", 413))
+    app.add_middleware(RequestId)
+    app.add_route("/metrics", telemetry.metrics)
+    app.add_api_route(
+        "/internal/commands",
+        submit,
+        methods=["POST"],
+        response_class=Response,
+        summary="Carry out a parcel of requests in order",
+        openapi_extra={
+            "requestBody": {
+                "required": True,
+                "content": {MESSAGEPACK: {"schema": {"type": "string", "format": "binary"}}},
+            },
+        },
+        responses={
+            200: {"description": "One reply for each request", "content": {MESSAGEPACK: {}}},
+            400: {"description": "The body is not a list of at most 512 envelopes"},
+            401: {"description": "The internal credential is missing or wrong"},
+            413: {"description": "The body is over 1 MiB"},
+            503: {"description": "This engine is not the active one; nothing was started"},
+        },
+    )
+    app.add_api_route("/internal/status", status, methods=["GET"], summary="Who is active and how far the journal is")
+    app.add_api_route("/health/live", live, methods=["GET"], summary="The process answers")
+    app.add_api_route(
+        "/health/ready",
+        ready,
+        methods=["GET"],
+        summary="This engine is the active one",
+        responses={503: {"description": "It is standing by or recovering"}},
+    )
+    return app
+
+
+@contextlib.asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    settings: EngineSettings = app.state.settings
+    client = redis.connect(settings.redis_url.get_secret_value())
+    engine = app.state.engine = Engine(settings, client)
+    running = asyncio.create_task(engine.run())
+    running.add_done_callback(_end_process_on_failure)
+    yield
+    engine.stop()
+    with contextlib.suppress(Exception):
+        await running
+    await client.aclose()
+
+
+def _end_process_on_failure(running: asyncio.Task[None]) -> None:
+    """An engine that must not go on (a corrupt journal, say) ends its process, so that its supervisor sees it."""
+    if not running.cancelled() and running.exception() is not None:
+        _log.critical("engine_stopped", exc_info=running.exception())
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+async def submit(request: Request) -> Response:
+    """Hot route: bytes in, bytes out."""
+    if not shows_internal_credential(request, request.app.state.settings):
+        return _refuse("unauthorized", 401)
+    try:
+        envelopes = _decoder.decode(await request.body())
+    except msgspec.MsgspecError as error:
+        return _refuse(f"bad_request: {error}", 400)
+    if not 0 < len(envelopes) <= MAX_PARCEL:
+        return _refuse("bad_request: a parcel has 1 to 512 requests", 400)
+    engine: Engine = request.app.state.engine
+    try:
+        replies = await engine.inbox.submit(envelopes)
+    except Closed:
+        return _refuse("not_active", 503)
+    return Response(_encoder.encode(replies), media_type=MESSAGEPACK)
+
+
+async def status(request: Request) -> Response:
+    """The journal's end as this engine knows it, zeros while it stands by."""
+    if not shows_internal_credential(request, request.app.state.settings):
+        return _refuse("unauthorized", 401)
+    engine: Engine = request.app.state.engine
+    active = engine.active
+    body: dict[str, Any] = {"holder": engine.holder, "active": active is not None}
+    if active is not None:
+        body |= {
+            "epoch": active.lease.epoch,
+            "sequence": active.sequence,
+            "openOrders": len(active.exchange.orders),
+            "inboxDepth": engine.inbox.depth,
+            "streamLag": active.publisher.lag,
+        }
+    return JSONResponse(body)
+
+
+async def live() -> dict[str, str]:
+    """Always 200 while the event loop turns."""
+    return {"status": "live"}
+
+
+async def ready(request: Request) -> Response:
+    """200 only on the active engine."""
+    engine: Engine = request.app.state.engine
+    return JSONResponse({"active": engine.active is not None}, status_code=200 if engine.active else 503)
+
+
+def _refuse(code: str, status_code: int) -> Response:
+    return JSONResponse({"code": code}, status_code=status_code)

@@ -1,0 +1,21 @@
+"""The engine's metrics. Names say the unit; nothing here is labelled by account or order."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2)
+
+COMMANDS = Counter("crossbook_engine_commands_total", "Requests taken from the inbox.")
+JOURNALED = Counter("crossbook_engine_journaled_commands_total", "Commands that changed state and were committed.")
+BATCH_SIZE = Histogram(
+    "crossbook_engine_batch_size", "Requests per batch.", buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+)
+APPLY_SECONDS = Histogram("crossbook_engine_apply_seconds", "Time to apply one batch.", buckets=_SECONDS)
+SETTLE_SECONDS = Histogram("crossbook_engine_settle_seconds", "Time to commit one batch.", buckets=_SECONDS)
+INBOX_DEPTH = Gauge("crossbook_engine_inbox_depth", "Requests waiting for a batch.")
+SEQUENCE = Gauge("crossbook_engine_journal_sequence", "The last committed journal row.")
+EPOCH = Gauge("crossbook_engine_lease_epoch", "The epoch this engine holds, 0 while it is a standby.")
+OPEN_ORDERS = Gauge("crossbook_engine_open_orders", "Orders on all books.")
+STREAM_LAG = Gauge("crossbook_engine_stream_lag", "Committed rows not yet in the Redis stream.")
+SNAPSHOT_SEQUENCE = Gauge("crossbook_engine_snapshot_sequence", "The journal row of the newest snapshot.")
+SNAPSHOT_FAILURES = Counter("crossbook_engine_snapshot_failures_total", "Snapshots that could not be stored.")
+RECOVERY_SECONDS = Gauge("crossbook_engine_recovery_seconds", "How long the last recovery took.")

@@ -1,0 +1,173 @@
+"""Snapshots: where the engine's state is kept so that a restart need not replay the whole journal.
+
+Redis holds the newest (fast, may vanish), PostgreSQL a rarer one (survives Redis). A snapshot names its sequence, its
+format, the journal's hash at that sequence and the hash of its own state; ``load`` believes none of them before it has
+checked them, and answers None for anything it cannot use.
+
+Taking one does not stall the engine: the process forks, and the child, which sees memory as it was at that instant,
+encodes and stores it while the parent goes on. The parent pays for the fork only (a few milliseconds).
+"""
+
+import asyncio
+import os
+import signal
+import zlib
+from typing import Final, NoReturn
+
+import msgspec
+from redis import Redis as BlockingRedis
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from services.engine.core.exchange import Exchange
+from services.engine.core.snapshot import ExchangeSnapshot, capture, restore, state_hash
+from services.engine.settings import EngineSettings
+from services.infra import postgres, telemetry
+from services.infra.postgres import Connection
+
+# Raise it when ExchangeSnapshot changes in a way that old bytes do not decode to the same state.
+SNAPSHOT_FORMAT: Final = 1
+REDIS_KEY: Final = "crossbook:snapshot"
+
+_COMPRESSION_LEVEL: Final = 1
+_KEEP_IN_DATABASE: Final = 3
+_CHILD_POLL_S: Final = 0.02
+_CHILD_TIMEOUT_S: Final = 60.0
+_STORE_TIMEOUT_MS: Final = 30_000
+
+_LATEST_SQL: Final = "SELECT payload FROM exchange.snapshots ORDER BY sequence DESC LIMIT $1"
+_STORE_SQL: Final = """
+INSERT INTO exchange.snapshots (sequence, payload) VALUES ($1, $2) ON CONFLICT (sequence) DO NOTHING
+"""
+_PRUNE_SQL: Final = """
+DELETE FROM exchange.snapshots
+WHERE sequence NOT IN (SELECT sequence FROM exchange.snapshots ORDER BY sequence DESC LIMIT $1)
+"""
+
+_log = telemetry.logger(__name__)
+
+
+class SnapshotUnusable(Exception):
+    """Why a stored snapshot cannot be believed."""
+
+
+class _Stored(msgspec.Struct, frozen=True, array_like=True):
+    format: int
+    sequence: int
+    journal_hash: bytes
+    state_hash: bytes
+    state: bytes
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """A checked snapshot: the exchange as it was after journal row ``sequence``."""
+
+    sequence: int
+    journal_hash: bytes
+    exchange: Exchange
+
+
+def encode(exchange: Exchange, sequence: int, journal_hash: bytes) -> bytes:
+    state = capture(exchange)
+    packed = zlib.compress(msgspec.msgpack.encode(state), _COMPRESSION_LEVEL)
+    return msgspec.msgpack.encode(_Stored(SNAPSHOT_FORMAT, sequence, journal_hash, state_hash(state), packed))
+
+
+def decode(payload: bytes) -> Snapshot:
+    """Rebuild the exchange and check its hash; raise SnapshotUnusable."""
+    try:
+        stored = msgspec.msgpack.decode(payload, type=_Stored)
+        if stored.format != SNAPSHOT_FORMAT:
+            raise SnapshotUnusable(f"format {stored.format}, this engine reads {SNAPSHOT_FORMAT}")
+        state = msgspec.msgpack.decode(zlib.decompress(stored.state), type=ExchangeSnapshot)
+    except (msgspec.MsgspecError, zlib.error) as error:
+        raise SnapshotUnusable(f"does not decode: {error}") from error
+    if state_hash(state) != stored.state_hash:
+        raise SnapshotUnusable("its state does not match its hash")
+    return Snapshot(stored.sequence, stored.journal_hash, restore(state))
+
+
+async def load_candidates(connection: Connection, redis: Redis) -> list[Snapshot]:
+    """Every snapshot that decodes and matches its own hash, newest first; says in the log what it left out."""
+    payloads: list[tuple[str, bytes]] = []
+    try:
+        from_redis = await redis.get(REDIS_KEY)
+        if isinstance(from_redis, bytes):
+            payloads.append(("redis", from_redis))
+    except RedisError as error:
+        _log.warning("snapshot_source_unavailable", source="redis", error=str(error))
+    payloads += [("postgresql", row["payload"]) for row in await connection.fetch(_LATEST_SQL, _KEEP_IN_DATABASE)]
+    snapshots = []
+    for source, payload in payloads:
+        try:
+            snapshots.append(decode(payload))
+        except SnapshotUnusable as error:
+            _log.warning("snapshot_unusable", source=source, reason=str(error))
+    return sorted(snapshots, key=lambda snapshot: snapshot.sequence, reverse=True)
+
+
+async def take(
+    exchange: Exchange, sequence: int, journal_hash: bytes, settings: EngineSettings, *, to_database: bool
+) -> bool:
+    """Store a snapshot of the state as it is now from a forked child; say whether the child succeeded."""
+    pid = os.fork()
+    if pid == 0:
+        _store_and_exit(exchange, sequence, journal_hash, settings, to_database=to_database)
+    deadline = asyncio.get_running_loop().time() + _CHILD_TIMEOUT_S
+    while True:
+        finished, status = os.waitpid(pid, os.WNOHANG)  # noqa: ASYNC222 (does not block)
+        if finished:
+            return status == 0
+        if asyncio.get_running_loop().time() > deadline:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)  # noqa: ASYNC222 (a killed child ends at once)
+            return False
+        await asyncio.sleep(_CHILD_POLL_S)
+
+
+def _store_and_exit(
+    exchange: Exchange, sequence: int, journal_hash: bytes, settings: EngineSettings, *, to_database: bool
+) -> NoReturn:
+    """Run in the child. It shares nothing with its parent but memory: no socket, no signal handler, no event loop."""
+    code = 1
+    try:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_DFL)
+        signal.set_wakeup_fd(-1)
+        os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+        payload = encode(exchange, sequence, journal_hash)
+        stored_in_redis = _store_in_redis(payload, settings)
+        if to_database or not stored_in_redis:
+            with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+                runner.run(_store_in_database(payload, sequence, settings))
+        code = 0
+    except BaseException as error:
+        os.write(2, f'{{"event": "snapshot_failed", "level": "error", "error": "{type(error).__name__}"}}\n'.encode())
+    finally:
+        os._exit(code)
+
+
+def _store_in_redis(payload: bytes, settings: EngineSettings) -> bool:
+    timeout_s = _STORE_TIMEOUT_MS / 1000
+    try:
+        with BlockingRedis.from_url(
+            settings.redis_url.get_secret_value(), socket_timeout=timeout_s, socket_connect_timeout=timeout_s
+        ) as redis:
+            redis.set(REDIS_KEY, payload)
+    except RedisError:
+        return False
+    return True
+
+
+async def _store_in_database(payload: bytes, sequence: int, settings: EngineSettings) -> None:
+    connection = await postgres.connect(
+        settings.database_url.get_secret_value(),
+        application_name="crossbook-snapshot",
+        statement_timeout_ms=_STORE_TIMEOUT_MS,
+    )
+    try:
+        async with connection.transaction():
+            await connection.execute(_STORE_SQL, sequence, payload)
+            await connection.execute(_PRUNE_SQL, _KEEP_IN_DATABASE)
+    finally:
+        await connection.close()
