@@ -1,0 +1,1 @@
+"""The public trading API in the Binance Spot dialect."""

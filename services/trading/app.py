@@ -1,0 +1,121 @@
+"""The trading application: builds what handlers need, and turns the table of endpoints into routes."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from services.infra import postgres, redis, telemetry
+from services.infra.web import BodyLimit, RequestId
+from services.trading import errors, openapi
+from services.trading.endpoint import Services, serve
+from services.trading.errors import DialectError
+from services.trading.gateway import Gateway
+from services.trading.markets import Markets
+from services.trading.principals import Principals
+from services.trading.routes import ENDPOINTS
+from services.trading.settings import TradingSettings
+
+_log = telemetry.logger(__name__)
+
+
+def create_app(settings: TradingSettings) -> FastAPI:
+    app = FastAPI(
+        title="Crossbook trading API",
+        version="3",
+        description="Spot trading in the Binance Spot dialect.",
+        lifespan=_lifespan,
+        exception_handlers={HTTPException: _http_error, Exception: _unexpected_error},
+    )
+    app.state.settings = settings
+    app.add_middleware(BodyLimit, limit_bytes=settings.max_body_bytes, answer=_answer(errors.BODY_TOO_LARGE))
+    app.add_middleware(RequestId)
+    # Plain Starlette routes: FastAPI's own would solve dependencies that none of these have, for every request.
+    app.router.routes.extend(
+        Route(endpoint.path, serve(endpoint), methods=[endpoint.method], include_in_schema=False)
+        for endpoint in ENDPOINTS
+    )
+    app.add_route("/metrics", telemetry.metrics)
+    app.add_api_route("/health/live", live, methods=["GET"], summary="The process answers")
+    app.add_api_route(
+        "/health/ready",
+        ready,
+        methods=["GET"],
+        summary="The database answers",
+        responses={503: {"description": "The database does not answer"}},
+    )
+    _document(app)
+    return app
+
+
+@contextlib.asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    settings: TradingSettings = app.state.settings
+    client = redis.connect(settings.redis_url.get_secret_value())
+    pool = await postgres.create_pool(
+        settings.database_url.get_secret_value(),
+        application_name="crossbook-trading",
+        size=settings.database_pool_size,
+        statement_timeout_ms=settings.query_timeout_ms,
+    )
+    gateway, principals = Gateway(settings), Principals(settings, client)
+    app.state.services = Services(settings, pool, gateway, Markets(pool), principals)
+    tasks = [asyncio.create_task(gateway.run()), asyncio.create_task(principals.run())]
+    yield
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await principals.close()
+    await pool.close()
+    await client.aclose()
+
+
+def _document(app: FastAPI) -> None:
+    generate = app.openapi
+
+    def complete() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = openapi.describe(generate(), ENDPOINTS)
+        return app.openapi_schema
+
+    app.openapi = complete  # type: ignore[method-assign]
+
+
+def _answer(error: DialectError) -> Response:
+    return Response(error.body(), error.status, media_type=errors.JSON)
+
+
+async def _http_error(_request: Request, error: Exception) -> Response:
+    """What the router itself refuses, in the dialect's envelope."""
+    assert isinstance(error, HTTPException), "registered for HTTPException only"
+    response = _answer(errors.METHOD_NOT_ALLOWED if error.status_code == 405 else errors.NOT_FOUND)
+    response.headers.update(error.headers or {})
+    return response
+
+
+async def _unexpected_error(request: Request, error: Exception) -> Response:
+    _log.error("unexpected_error", path=request.url.path, exc_info=error)
+    return _answer(errors.INTERNAL)
+
+
+async def live() -> dict[str, str]:
+    """Always 200 while the event loop turns."""
+    return {"status": "live"}
+
+
+async def ready(request: Request) -> Response:
+    """200 while the database answers. The engine may fail over without this process leaving the load balancer."""
+    services: Services = request.app.state.services
+    try:
+        await services.pool.fetchval("SELECT 1")
+    except Exception as error:
+        _log.warning("not_ready", error=repr(error))
+        return JSONResponse({"status": "not ready"}, status_code=503)
+    return JSONResponse({"status": "ready"})

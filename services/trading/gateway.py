@@ -1,0 +1,154 @@
+"""The gateway: every request to the engine, batched naturally.
+
+One POST is in flight at a time; whatever arrives meanwhile travels together in the next one. An idle system therefore
+answers at once and a loaded one gets more efficient (docs/performance.md measures it). Requests keep their order.
+
+What the client may hear is decided by what is certain. A POST that never reached an engine, or reached one that is not
+active, was certainly not carried out: it is tried again with the next engine until the requests' deadline, then refused
+as unavailable. A POST whose answer got lost is unknown (-1007) and is never sent again.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections import deque
+from typing import Final
+
+import httpx
+import msgspec
+import structlog
+
+from services.domain.protocol import (
+    Applied,
+    Checked,
+    Depth,
+    Envelope,
+    Failed,
+    FailureKind,
+    Refused,
+    Reply,
+    Request,
+)
+from services.infra.http import internal_client
+from services.trading import errors, metrics
+from services.trading.errors import REFUSALS, DialectError
+from services.trading.settings import TradingSettings
+
+_RETRY_S: Final = 0.05
+_NEVER_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+_FAILURES: Final = {
+    FailureKind.OVERLOADED: errors.OVERLOADED,
+    FailureKind.EXPIRED: errors.UNAVAILABLE,
+    FailureKind.UNKNOWN: errors.UNKNOWN_OUTCOME,
+}
+
+_log: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(__name__)
+_encoder: Final = msgspec.msgpack.Encoder()
+_decoder: Final = msgspec.msgpack.Decoder(list[Reply])
+
+
+class _Waiting:
+    __slots__ = ("answer", "envelope")
+
+    def __init__(self, envelope: Envelope) -> None:
+        self.envelope = envelope
+        self.answer: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+
+
+class _NotStarted(Exception):
+    """No engine took the parcel."""
+
+
+class Gateway:
+    """``submit`` one request and get its reply; ``run`` as a task for the life of the process."""
+
+    def __init__(self, settings: TradingSettings) -> None:
+        self._settings = settings
+        self._engine_urls = deque(f"{url.rstrip('/')}/internal/commands" for url in settings.engine_urls)
+        self._waiting: deque[_Waiting] = deque()
+        self._arrived = asyncio.Event()
+        self._client = internal_client(settings, timeout_s=settings.gateway_timeout_ms / 1000)
+
+    async def submit(self, request: Request) -> Applied | Depth | Checked:
+        """Have the engine carry out one request; raise DialectError for a refusal or a failure."""
+        if len(self._waiting) >= self._settings.gateway_queue_limit:
+            raise errors.OVERLOADED
+        deadline_us = time.time_ns() // 1000 + self._settings.command_deadline_ms * 1000
+        waiting = _Waiting(Envelope(deadline_us, request))
+        self._waiting.append(waiting)
+        self._arrived.set()
+        reply = await waiting.answer
+        if isinstance(reply, Refused):
+            raise REFUSALS.get(reply.reason) or DialectError(-1000, f"The engine refused: {reply.reason.value}.")
+        if isinstance(reply, Failed):
+            raise _FAILURES[reply.kind]
+        return reply
+
+    async def run(self) -> None:
+        try:
+            while True:
+                await self._arrived.wait()
+                parcel = self._take()
+                await self._deliver(parcel)
+        finally:
+            self._fail(self._take_all(), errors.UNAVAILABLE)
+            with contextlib.suppress(httpx.HTTPError):
+                await self._client.aclose()
+
+    def _take(self) -> list[_Waiting]:
+        count = min(len(self._waiting), self._settings.gateway_parcel_limit)
+        parcel = [self._waiting.popleft() for _ in range(count)]
+        if not self._waiting:
+            self._arrived.clear()
+        return parcel
+
+    def _take_all(self) -> list[_Waiting]:
+        everything = list(self._waiting)
+        self._waiting.clear()
+        return everything
+
+    async def _deliver(self, parcel: list[_Waiting]) -> None:
+        metrics.GATEWAY_PARCEL.observe(len(parcel))
+        try:
+            replies = await self._send(parcel)
+        except _NotStarted:
+            self._fail(parcel, errors.UNAVAILABLE)
+        except Exception as error:
+            _log.warning("engine_answer_lost", error=repr(error), requests=len(parcel))
+            self._fail(parcel, errors.UNKNOWN_OUTCOME)
+        except asyncio.CancelledError:
+            self._fail(parcel, errors.UNKNOWN_OUTCOME)
+            raise
+        else:
+            for waiting, reply in zip(parcel, replies, strict=True):
+                if not waiting.answer.done():
+                    waiting.answer.set_result(reply)
+
+    async def _send(self, parcel: list[_Waiting]) -> list[Reply]:
+        """Post to the engine that last answered, else to the others in turn, while the deadline allows."""
+        body = _encoder.encode([waiting.envelope for waiting in parcel])
+        give_up_us = min(waiting.envelope.deadline_us for waiting in parcel)
+        attempt = 0
+        while time.time_ns() // 1000 < give_up_us:
+            try:
+                response = await self._client.post(self._engine_urls[0], content=body)
+            except _NEVER_SENT:
+                response = None
+            if response is not None and response.status_code == httpx.codes.OK:
+                replies = _decoder.decode(response.content)
+                if len(replies) != len(parcel):
+                    raise ValueError(f"{len(replies)} replies to {len(parcel)} requests")
+                return replies
+            if response is not None and response.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                _log.error("engine_refused_parcel", status=response.status_code, body=response.text[:200])
+                raise _NotStarted
+            self._engine_urls.rotate(-1)
+            attempt += 1
+            if attempt % len(self._engine_urls) == 0:
+                await asyncio.sleep(_RETRY_S)
+        raise _NotStarted
+
+    def _fail(self, parcel: list[_Waiting], error: DialectError) -> None:
+        for waiting in parcel:
+            if not waiting.answer.done():
+                waiting.answer.set_exception(error)

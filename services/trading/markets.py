@@ -1,0 +1,41 @@
+"""The markets as the engine last committed them, read from the database and kept for a moment."""
+
+import asyncio
+import time
+from typing import Final
+
+import msgspec
+
+from services.domain.market import Market
+from services.infra.postgres import Pool
+from services.trading import errors
+
+_FRESH_S: Final = 2.0
+_SQL: Final = "SELECT definition FROM exchange.markets ORDER BY symbol"
+
+
+class Markets:
+    """A symbol that is not known is looked up anew, so a market can be used the moment it is listed."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._markets: dict[str, Market] = {}
+        self._read_s = float("-inf")
+        self._reading = asyncio.Lock()
+
+    async def all(self) -> dict[str, Market]:
+        if time.monotonic() - self._read_s > _FRESH_S:
+            async with self._reading:
+                if time.monotonic() - self._read_s > _FRESH_S:
+                    rows = await self._pool.fetch(_SQL)
+                    markets = [msgspec.json.decode(row["definition"], type=Market) for row in rows]
+                    self._markets = {market.symbol: market for market in markets}
+                    self._read_s = time.monotonic()
+        return self._markets
+
+    async def get(self, symbol: str) -> Market:
+        """Return the market; raise -1121 when there is none."""
+        market = (await self.all()).get(symbol)
+        if market is None:
+            raise errors.INVALID_SYMBOL
+        return market

@@ -1,0 +1,19 @@
+"""The trading service's metrics: rate, errors and duration of each route, and the gateway's batching."""
+
+from prometheus_client import Counter, Histogram
+
+REQUEST_SECONDS = Histogram(
+    "crossbook_trading_request_seconds",
+    "Time from the parsed request to the encoded reply.",
+    ["route"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
+)
+REPLIES = Counter(
+    "crossbook_trading_replies_total", "Replies by route, HTTP status and error code.", ["route", "status", "code"]
+)
+GATEWAY_PARCEL = Histogram(
+    "crossbook_trading_gateway_parcel_size",
+    "Requests per POST to the engine.",
+    buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256),
+)
+PRINCIPAL_LOOKUPS = Counter("crossbook_trading_principal_lookups_total", "API key and session checks.", ["source"])

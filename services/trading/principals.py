@@ -1,0 +1,193 @@
+"""Principals: who is calling, by API key or by a web session's access token.
+
+The auth service knows; this keeps its answers for a short time. An entry is dropped when auth announces a change on
+Redis. While that announcement cannot be heard, nothing is kept and every request asks auth.
+"""
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from typing import Final, Generic, TypeVar
+
+import httpx
+import msgspec
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from services.infra.http import internal_client
+from services.infra.tokens import (
+    API_KEY_CHANGED_PREFIX,
+    AUTH_CHANGED_CHANNEL,
+    SESSION_CHANGED_PREFIX,
+    AccessToken,
+    InvalidToken,
+    TokenVerifier,
+    UnknownSigningKey,
+)
+from services.trading import errors, metrics
+from services.trading.settings import TradingSettings
+
+MAX_ENTRIES: Final = 50_000
+_AUTH_TIMEOUT_S: Final = 3.0
+_RESUBSCRIBE_S: Final = 0.5
+_LISTEN_TIMEOUT_S: Final = 1.0
+# A flood of tokens with made-up key ids must not become a flood of requests to auth.
+_KEY_SET_MIN_INTERVAL_S: Final = 1.0
+
+T = TypeVar("T")
+
+_log: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(__name__)
+
+
+class ApiKey(msgspec.Struct, frozen=True, rename="camel"):
+    """What auth says of a key. ``secret_key`` never appears in a repr, a log or an error."""
+
+    account_id: int
+    secret_key: str
+    permissions: frozenset[str]
+
+    def __repr__(self) -> str:
+        return f"ApiKey(account_id={self.account_id})"
+
+
+class Session(msgspec.Struct, frozen=True, rename="camel"):
+    account_id: int
+
+
+class Principals:
+    """``api_key`` and ``session`` look up; ``run`` listens for changes for the life of the process."""
+
+    def __init__(self, settings: TradingSettings, redis: Redis) -> None:
+        self._client = internal_client(settings, timeout_s=_AUTH_TIMEOUT_S)
+        self._auth_url = settings.auth_url.rstrip("/")
+        self._redis = redis
+        self._keys: _Kept[ApiKey] = _Kept(settings.principal_ttl_s)
+        self._sessions: _Kept[Session] = _Kept(settings.principal_ttl_s)
+        self._verifier: TokenVerifier | None = None
+        self._fetched_s = 0.0
+
+    async def api_key(self, api_key: str) -> ApiKey | None:
+        """The key's account, secret and permissions; None for a key that is unknown or was deleted."""
+        return await self._keys.get(api_key, lambda: self._ask(f"/internal/api-keys/{api_key}", ApiKey))
+
+    async def session_account(self, access_token: str) -> int:
+        """The account of a web session; raise -1002 unless token and session are valid."""
+        try:
+            claims = await self._verify(access_token)
+        except InvalidToken:
+            raise errors.UNAUTHORIZED from None
+        session_id = claims.session_id
+        session = await self._sessions.get(session_id, lambda: self._ask(f"/internal/sessions/{session_id}", Session))
+        if session is None or session.account_id != claims.account_id:
+            raise errors.UNAUTHORIZED
+        return session.account_id
+
+    async def run(self) -> None:
+        """Follow auth's announcements; keep nothing while they cannot be heard."""
+        while True:
+            try:
+                async with self._redis.pubsub() as subscription:
+                    await subscription.subscribe(AUTH_CHANGED_CHANNEL)
+                    self._set_keeping(True)
+                    while True:
+                        message = await subscription.get_message(
+                            ignore_subscribe_messages=True, timeout=_LISTEN_TIMEOUT_S
+                        )
+                        if message is not None:
+                            self._drop(message["data"].decode())
+            except (RedisError, OSError) as error:
+                self._set_keeping(False)
+                _log.warning("auth_changes_not_heard", error=str(error))
+                await asyncio.sleep(_RESUBSCRIBE_S)
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+    def _set_keeping(self, keeping: bool) -> None:
+        self._keys.set_keeping(keeping)
+        self._sessions.set_keeping(keeping)
+
+    def _drop(self, announcement: str) -> None:
+        if announcement.startswith(API_KEY_CHANGED_PREFIX):
+            self._keys.drop(announcement.removeprefix(API_KEY_CHANGED_PREFIX))
+        elif announcement.startswith(SESSION_CHANGED_PREFIX):
+            self._sessions.drop(announcement.removeprefix(SESSION_CHANGED_PREFIX))
+
+    async def _verify(self, access_token: str) -> AccessToken:
+        """Check the token; fetch auth's keys when there are none yet or the token names a newer one."""
+        if self._verifier is None:
+            self._verifier = await self._fetch_verifier()
+        try:
+            return self._verifier.verify(access_token)
+        except UnknownSigningKey:
+            if time.monotonic() - self._fetched_s < _KEY_SET_MIN_INTERVAL_S:
+                raise
+            self._verifier = await self._fetch_verifier()
+            return self._verifier.verify(access_token)
+
+    async def _fetch_verifier(self) -> TokenVerifier:
+        self._fetched_s = time.monotonic()
+        keys = await self._ask("/.well-known/jwks.json", dict[str, list[dict[str, str]]])
+        if keys is None:
+            raise errors.UNAVAILABLE
+        return TokenVerifier(keys)
+
+    async def _ask(self, path: str, kind: type[T]) -> T | None:
+        try:
+            response = await self._client.get(self._auth_url + path)
+        except httpx.HTTPError as error:
+            _log.warning("auth_unreachable", error=repr(error))
+            raise errors.UNAVAILABLE from None
+        if response.status_code == httpx.codes.NOT_FOUND:
+            return None
+        if response.status_code != httpx.codes.OK:
+            _log.warning("auth_refused", status=response.status_code)
+            raise errors.UNAVAILABLE
+        return msgspec.json.decode(response.content, type=kind)
+
+
+class _Kept(Generic[T]):
+    """Answers kept for ``ttl_s``, at most ``MAX_ENTRIES``, the least recently used dropped first.
+
+    Concurrent questions about one name share one request. "Unknown" is kept too, or guesses would all reach auth.
+    """
+
+    def __init__(self, ttl_s: float) -> None:
+        self._ttl_s = ttl_s
+        self._keeping = False
+        self._entries: OrderedDict[str, tuple[float, T | None]] = OrderedDict()
+        self._asking: dict[str, asyncio.Future[T | None]] = {}
+
+    def set_keeping(self, keeping: bool) -> None:
+        self._keeping = keeping
+        self._entries.clear()
+        self._asking.clear()
+
+    def drop(self, name: str) -> None:
+        """Forget the entry, and do not keep what a request already under way will bring."""
+        self._entries.pop(name, None)
+        self._asking.pop(name, None)
+
+    async def get(self, name: str, ask: Callable[[], Awaitable[T | None]]) -> T | None:
+        entry = self._entries.get(name)
+        if entry is not None and entry[0] > time.monotonic():
+            metrics.PRINCIPAL_LOOKUPS.labels("kept").inc()
+            self._entries.move_to_end(name)
+            return entry[1]
+        asking = self._asking.get(name)
+        if asking is None:
+            metrics.PRINCIPAL_LOOKUPS.labels("auth").inc()
+            asking = self._asking[name] = asyncio.ensure_future(ask())
+            asking.add_done_callback(lambda done: self._keep(name, done))
+        return await asyncio.shield(asking)
+
+    def _keep(self, name: str, asked: asyncio.Future[T | None]) -> None:
+        if self._asking.get(name) is not asked:
+            return
+        del self._asking[name]
+        if self._keeping and not asked.cancelled() and asked.exception() is None:
+            self._entries[name] = (time.monotonic() + self._ttl_s, asked.result())
+            if len(self._entries) > MAX_ENTRIES:
+                self._entries.popitem(last=False)

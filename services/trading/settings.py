@@ -1,0 +1,30 @@
+"""What a trading process must be told, and its limits."""
+
+from typing import Annotated
+
+from pydantic import Field, field_validator
+from pydantic_settings import NoDecode
+
+from services.infra.settings import ServiceSettings
+
+
+class TradingSettings(ServiceSettings):
+    """``engine_urls`` names every engine process, active or standing by, separated by commas."""
+
+    engine_urls: Annotated[tuple[str, ...], NoDecode, Field(min_length=1)]
+    auth_url: str
+    max_body_bytes: int = Field(default=64 * 1024, ge=1024)
+    # Commands waiting in this process for the engine; past it, new ones are refused as overload.
+    gateway_queue_limit: int = Field(default=2_000, ge=1)
+    gateway_parcel_limit: int = Field(default=256, ge=1, le=512)
+    # A command not started by the engine within this time never will be; the client hears -1007 a little later, when
+    # a commit that was under way must have ended too.
+    command_deadline_ms: int = Field(default=3_000, ge=100)
+    gateway_timeout_ms: int = Field(default=6_000, ge=100)
+    query_timeout_ms: int = Field(default=5_000, ge=100)
+    principal_ttl_s: float = Field(default=30, gt=0)
+
+    @field_validator("engine_urls", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(filter(None, value.split(","))) if isinstance(value, str) else value

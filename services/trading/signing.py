@@ -1,0 +1,70 @@
+"""Signatures and timing of signed requests (compatibility reference section 2).
+
+The signed payload is the raw query followed by the raw body, without the ``signature`` pair, in received order. Nothing
+is re-encoded: clients disagree about encoding, and only what they sent is what they signed.
+"""
+
+import hashlib
+import hmac
+import re
+from typing import Final
+
+from services.domain.money import MAX_E8
+from services.trading import errors
+
+DEFAULT_RECV_WINDOW_US: Final = 5_000_000
+MAX_RECV_WINDOW_US: Final = 60_000_000
+_AHEAD_LIMIT_US: Final = 1_000_000
+_MICROSECONDS_FROM: Final = 100_000_000_000_000
+
+_recv_window = re.compile(r"([0-9]{1,20})(?:\.([0-9]{1,3}))?", re.ASCII)
+_timestamp = re.compile(r"[0-9]{1,19}", re.ASCII)
+
+
+def signed_payload(query: bytes, body: bytes) -> bytes:
+    """What the client must have signed."""
+    return _without_signature(query) + _without_signature(body)
+
+
+def _without_signature(raw: bytes) -> bytes:
+    if b"signature=" not in raw:
+        return raw
+    return b"&".join(pair for pair in raw.split(b"&") if not pair.startswith(b"signature="))
+
+
+def hmac_matches(secret: str, payload: bytes, signature: str) -> bool:
+    """HMAC-SHA256 in hexadecimal, either case, compared in constant time."""
+    expected = hmac.new(secret.encode(), payload, hashlib.sha256).hexdigest()
+    return hmac.compare_digest(expected.encode(), signature.lower().encode())
+
+
+class Window:
+    """When a signed request is valid: ``timestamp`` at most one second ahead and at most ``recvWindow`` old."""
+
+    __slots__ = ("recv_window_us", "timestamp_us")
+
+    def __init__(self, timestamp: str | None, recv_window: str | None) -> None:
+        """Raise -1102 for a timestamp that is absent or no number, -1131 for a window over a minute."""
+        if timestamp is None or _timestamp.fullmatch(timestamp) is None or int(timestamp) > MAX_E8:
+            raise errors.mandatory("timestamp")
+        given = int(timestamp)
+        self.timestamp_us = given if given >= _MICROSECONDS_FROM else given * 1000
+        self.recv_window_us = DEFAULT_RECV_WINDOW_US if recv_window is None else _parse_recv_window(recv_window)
+
+    def check(self, now_us: int) -> None:
+        if self.timestamp_us >= now_us + _AHEAD_LIMIT_US:
+            raise errors.TIMESTAMP_AHEAD
+        if now_us - self.timestamp_us > self.recv_window_us:
+            raise errors.TIMESTAMP_TOO_OLD
+
+
+def _parse_recv_window(text: str) -> int:
+    """Milliseconds with up to three decimals."""
+    match = _recv_window.fullmatch(text)
+    if match is None:
+        raise errors.illegal_characters("recvWindow", r"^([0-9]{1,20})(\.[0-9]{1,3})?$")
+    whole, fraction = match.groups()
+    value = int(whole) * 1000 + int((fraction or "").ljust(3, "0"))
+    if value > MAX_RECV_WINDOW_US:
+        raise errors.RECV_WINDOW_TOO_LARGE
+    return value
