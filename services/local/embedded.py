@@ -26,7 +26,7 @@ from urllib.parse import quote
 
 import psutil
 
-from services.local.launch import Launch
+from services.local.launch import POLL_INTERVAL_S, Launch, end
 
 with warnings.catch_warnings():
     # On import the wheel looks for a lock directory that is not used here, and warns where XDG_RUNTIME_DIR is not set.
@@ -39,7 +39,6 @@ POSTGRES_SUPERUSER: Final = "postgres"
 POSTGRES_START_TIMEOUT_S: Final = 120.0
 REDIS_START_TIMEOUT_S: Final = 15.0
 STOP_TIMEOUT_S: Final = 30.0
-POLL_INTERVAL_S: Final = 0.02
 REDIS_MAX_MEMORY: Final = "256mb"
 # macOS allows 104 bytes for the path of a unix socket, Linux 108.
 SOCKET_PATH_BYTES_MAX: Final = 100
@@ -82,7 +81,7 @@ class EmbeddedPostgres:
 
     def prepare(self) -> None:
         """Create the data directory if needed and clear what a crashed run left behind."""
-        _end_all(_processes_in(self.directory, "postgres"), signal.SIGINT)
+        end(_processes_in(self.directory, "postgres"), signal.SIGINT, timeout_s=STOP_TIMEOUT_S)
         (self.directory / "postmaster.pid").unlink(missing_ok=True)
         if self._user is not None:
             self._open_to(self._user)
@@ -97,15 +96,22 @@ class EmbeddedPostgres:
         shutil.chown(self._sockets, user, user)
 
     def _initialize(self) -> None:
+        """Create the cluster beside its place and move it there whole: a half-made one would pass for a real one."""
+        unfinished = self.directory.with_name(f"{self.directory.name}.new")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(mode=0o700)
+        if self._user is not None:
+            shutil.chown(unfinished, self._user, self._user)
         # The builtin locale sorts the same on every machine and needs none to be installed.
         options = ("--auth=trust", "--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
         pgexec(
             "initdb",
-            (*options, "--username", POSTGRES_SUPERUSER, "--pgdata", str(self.directory)),
+            (*options, "--username", POSTGRES_SUPERUSER, "--pgdata", str(unfinished)),
             bin_path=self._binaries,
             user=self._user,
             env={**os.environ, "LC_ALL": "C"},
         )
+        unfinished.replace(self.directory)
 
     def launch(self) -> Launch:
         """Return how to start the server, once it is prepared."""
@@ -162,7 +168,7 @@ class EmbeddedRedis:
 
     def prepare(self) -> None:
         """Clear what a crashed run left behind."""
-        _end_all(_processes_in(self.directory, "redis-server"), signal.SIGTERM)
+        end(_processes_in(self.directory, "redis-server"), signal.SIGTERM, timeout_s=STOP_TIMEOUT_S)
         self._socket.unlink(missing_ok=True)
 
     def launch(self) -> Launch:
@@ -225,16 +231,6 @@ def _processes_in(directory: Path, name: str) -> list[psutil.Process]:
     """Return the running ``name`` processes that work in ``directory``: both servers change into theirs."""
     found = psutil.process_iter(["name", "cwd"])
     return [process for process in found if process.info["name"] == name and process.info["cwd"] == str(directory)]
-
-
-def _end_all(processes: list[psutil.Process], stop_signal: signal.Signals) -> None:
-    for polite in (stop_signal, signal.SIGKILL):
-        for process in processes:
-            try:
-                process.send_signal(polite)
-            except psutil.NoSuchProcess:
-                continue
-        _, processes = psutil.wait_procs(processes, timeout=STOP_TIMEOUT_S)
 
 
 def _start(launch: Launch, log: Path) -> subprocess.Popen[bytes]:

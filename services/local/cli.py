@@ -1,0 +1,203 @@
+"""The ``crossbook`` command: run an exchange on this machine, and look after its accounts."""
+
+import os
+import signal
+import time
+import uuid
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import msgspec
+import typer
+
+from services.domain.money import NotADecimal, TooLarge, TooPrecise, format_e8, parse_e8
+from services.local.data_directory import DataDirectory, DataDirectoryError, RunState
+from services.local.embedded import EmbeddedError
+from services.local.internal import InternalClient, NotDone
+from services.local.supervisor import StartFailed
+from services.local.up import UpOptions, up
+
+DEFAULT_DIRECTORY: Final = Path(".crossbook")
+DEFAULT_PORT: Final = 8080
+STOP_WAIT_S: Final = 90.0
+POLL_S: Final = 0.05
+EXIT_NOT_RUNNING: Final = 3
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    help="A spot exchange on your machine, speaking the Binance Spot dialect.\n\n"
+    "Start it in one terminal with `crossbook up` and talk to it from another.",
+)
+account = typer.Typer(no_args_is_help=True, help="Open accounts.")
+app.add_typer(account, name="account")
+
+DataDir = Annotated[
+    Path,
+    typer.Option("--data-dir", envvar="CROSSBOOK_DATA_DIR", help="Where the exchange keeps everything."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+Amounts = Annotated[
+    list[str] | None,
+    typer.Option("--deposit", metavar="ASSET=AMOUNT", help="Money to start with; may be repeated."),
+]
+
+
+@app.command("up")
+def up_command(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="The public port on 127.0.0.1.")] = DEFAULT_PORT,
+    data_dir: DataDir = DEFAULT_DIRECTORY,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Delete all data first and start empty.")] = False,
+    demo: Annotated[bool, typer.Option("--demo/--no-demo", help="A funded account and a market that lives.")] = True,
+    engines: Annotated[int, typer.Option(min=1, max=5, help="Engine processes; all but one stand by.")] = 1,
+) -> None:
+    """Start the exchange here, in the foreground, until Ctrl-C.
+
+    Starts PostgreSQL, Redis, auth, engine and trading under one supervisor, which restarts what dies. All data stays in
+    the data directory: starting again continues where you stopped.
+
+    - `crossbook up` — on http://127.0.0.1:8080 with a demo account
+    - `crossbook up --port 9000 --data-dir /tmp/second --no-demo` — a second, empty one beside it
+    - `crossbook up --fresh` — forget everything and begin anew
+    """
+    up(UpOptions(directory=data_dir, port=port, engines=engines, fresh=fresh, demo=demo))
+
+
+@app.command()
+def down(data_dir: DataDir = DEFAULT_DIRECTORY) -> None:
+    """Stop the running exchange from another terminal, as Ctrl-C would.
+
+    Returns when everything has ended. Stopping what does not run is not an error.
+    """
+    directory = DataDirectory(data_dir)
+    state = directory.run_state()
+    if state is None:
+        typer.echo(f"No exchange runs in {directory.root}.")
+        return
+    os.kill(state.supervisor_pid, signal.SIGTERM)
+    deadline_s = time.monotonic() + STOP_WAIT_S
+    while directory.is_locked:
+        if time.monotonic() > deadline_s:
+            raise NotDone(f"it is still stopping after {STOP_WAIT_S:.0f} s; see {directory.logs}")
+        time.sleep(POLL_S)
+    typer.echo("Stopped.")
+
+
+@app.command()
+def status(data_dir: DataDir = DEFAULT_DIRECTORY, as_json: AsJson = False) -> None:
+    """Show what runs, where, and how far the journal is.
+
+    The exit code is 0 when the exchange is ready, 3 when it is not running or not ready yet.
+    """
+    directory = DataDirectory(data_dir)
+    state = directory.run_state()
+    engines: list[dict[str, Any]] = []
+    if state is not None:
+        with InternalClient(directory, state) as client:
+            engines = client.engine_status()
+    if as_json:
+        document = {} if state is None else msgspec.to_builtins(state)
+        typer.echo(msgspec.json.encode({"running": state is not None, **document, "engines": engines}).decode())
+    elif state is None:
+        typer.echo(f"No exchange runs in {directory.root}.")
+    else:
+        typer.echo(_status_text(directory, state, engines))
+    if state is None or not state.ready:
+        raise typer.Exit(EXIT_NOT_RUNNING)
+
+
+@account.command("create")
+def create_account(
+    deposit: Amounts = None,
+    email: Annotated[str | None, typer.Option(help="For a person who will sign in.")] = None,
+    label: Annotated[str | None, typer.Option(help="A name for the API key.")] = None,
+    data_dir: DataDir = DEFAULT_DIRECTORY,
+    as_json: AsJson = False,
+) -> None:
+    """Open an account on the running exchange and print its API key. The secret is shown only now.
+
+    - `crossbook account create --deposit USDT=100000 --deposit BTC=2`
+    - `crossbook account create --json` — prints userId, apiKey and secretKey
+    """
+    amounts = _parse_amounts(deposit or [])
+    with InternalClient(DataDirectory(data_dir)) as client:
+        created = client.create_account(email=email, label=label)
+        for asset, amount_e8 in amounts:
+            client.deposit(created.user_id, asset, amount_e8, f"cli:{uuid.uuid4()}")
+    if as_json:
+        typer.echo(msgspec.json.encode(created).decode())
+    else:
+        typer.echo(f"User id     {created.user_id}\nAPI key     {created.api_key}\nAPI secret  {created.secret_key}")
+        for asset, amount_e8 in amounts:
+            typer.echo(f"Deposited   {format_e8(amount_e8)} {asset}")
+
+
+@app.command("deposit")
+def deposit_command(
+    user_id: Annotated[int, typer.Argument(min=1, help="The userId that `account create` printed.")],
+    amounts: Annotated[list[str], typer.Argument(metavar="ASSET=AMOUNT...", help="What to credit.")],
+    reference: Annotated[
+        str | None, typer.Option(help="Names this deposit: with the same reference it happens only once.")
+    ] = None,
+    data_dir: DataDir = DEFAULT_DIRECTORY,
+) -> None:
+    """Credit money to an account of the running exchange.
+
+    - `crossbook deposit 1000 USDT=2500 ETH=1.5`
+    - `crossbook deposit 1000 USDT=2500 --reference invoice-17` — safe to repeat
+    """
+    named = reference or f"cli:{uuid.uuid4()}"
+    parsed = _parse_amounts(amounts)
+    with InternalClient(DataDirectory(data_dir)) as client:
+        for asset, amount_e8 in parsed:
+            # One reference is one deposit, so each asset gets its own.
+            client.deposit(user_id, asset, amount_e8, named if len(parsed) == 1 else f"{named}:{asset}")
+            typer.echo(f"Deposited {format_e8(amount_e8)} {asset} for user {user_id}.")
+
+
+def _parse_amounts(texts: list[str]) -> list[tuple[str, int]]:
+    return [_parse_amount(text) for text in texts]
+
+
+def _parse_amount(text: str) -> tuple[str, int]:
+    asset, separator, amount = text.partition("=")
+    if not separator or not asset.isalnum():
+        raise typer.BadParameter(f"{text!r} is not ASSET=AMOUNT, for example USDT=100000")
+    try:
+        amount_e8 = parse_e8(amount)
+    except NotADecimal:
+        raise typer.BadParameter(f"{amount!r} is not a plain decimal number") from None
+    except TooPrecise:
+        raise typer.BadParameter(f"{amount} has more than eight decimal places") from None
+    except TooLarge:
+        raise typer.BadParameter(f"{amount} is too large") from None
+    return asset.upper(), amount_e8
+
+
+def _status_text(directory: DataDirectory, state: RunState, engines: list[dict[str, Any]]) -> str:
+    readiness = "ready" if state.ready else "starting"
+    lines = [
+        f"Crossbook is {readiness} on {state.base_url}, since {state.started_at}, data in {directory.root}",
+        "",
+        f"{'process':<12}{'pid':>8}{'port':>8}  {'state':<12}{'restarts':>8}",
+    ]
+    for process in state.processes:
+        port = process.port or "-"
+        lines.append(f"{process.name:<12}{process.pid:>8}{port:>8}  {process.state:<12}{process.restarts:>8}")
+    active = [engine for engine in engines if engine["active"]]
+    lines += [f"\nActive engine {one['holder']}: epoch {one['epoch']}, sequence {one['sequence']}" for one in active]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    try:
+        app()
+    except (DataDirectoryError, EmbeddedError, NotDone, StartFailed) as error:
+        typer.echo(f"crossbook: {error}", err=True)
+        raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,150 @@
+"""The one public port of a local exchange: the trading service, with the auth service and the terminal behind it.
+
+In production a gateway (Kong) routes by path. Here one ASGI application does:
+
+    /auth/* and /.well-known/*   forwarded to the auth process
+    everything else              the trading application, in this process
+
+Internal routes stay internal: only those two prefixes are forwarded, and a path with dot segments is no path.
+"""
+
+from collections.abc import AsyncIterator
+from typing import Final
+
+import httpx
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, StreamingResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from services.infra import telemetry, web
+from services.trading.app import create_app
+from services.trading.settings import TradingSettings
+
+FORWARDED_PREFIXES: Final = ("/auth/", "/.well-known/")
+MAX_BODY_BYTES: Final = 64 * 1024
+CONNECT_TIMEOUT_S: Final = 1.0
+# Hashing passwords takes its turn.
+RESPONSE_TIMEOUT_S: Final = 15.0
+MAX_CONNECTIONS: Final = 32
+# RFC 9110, section 7.6.1: these concern one connection only.
+HOP_BY_HOP: Final = frozenset(
+    {
+        *("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection"),
+        *("te", "trailer", "transfer-encoding", "upgrade"),
+    }
+)
+# What a client says here about others is hearsay; the edge says it itself.
+FORWARDING: Final = frozenset({"forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"})
+
+_log = telemetry.logger(__name__)
+
+
+class Edge:
+    """Routes by path; the application's lifespan is also the forwarder's."""
+
+    def __init__(self, trading: ASGIApp, auth_url: str) -> None:
+        self._trading = trading
+        self._forwarder = Forwarder(auth_url)
+        self._auth = web.BodyLimit(
+            self._forwarder, MAX_BODY_BYTES, _refuse(413, "body_too_large", "Send a smaller request.")
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].startswith(FORWARDED_PREFIXES):
+            await self._auth(scope, receive, send)
+            return
+        try:
+            await self._trading(scope, receive, send)
+        finally:
+            if scope["type"] == "lifespan":
+                await self._forwarder.close()
+
+
+class Forwarder:
+    """Passes a request on with its body read, and the answer back as it arrives."""
+
+    def __init__(self, upstream_url: str) -> None:
+        self._upstream = httpx.URL(upstream_url)
+        self._client = httpx.AsyncClient(
+            timeout=httpx.Timeout(RESPONSE_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
+            limits=httpx.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS),
+            trust_env=False,
+            follow_redirects=False,
+        )
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        if any(segment in {".", ".."} for segment in scope["path"].split("/")):
+            await _refuse(404, "not_found", "There is nothing here; check the path.")(scope, receive, send)
+            return
+        try:
+            body = await request.body()
+        except ClientDisconnect:
+            return
+        try:
+            answer = await self._client.send(self._outgoing(request, body), stream=True)
+        except httpx.HTTPError as error:
+            _log.warning("auth_unreachable", reason=type(error).__name__)
+            await _AUTH_UNAVAILABLE(scope, receive, send)
+            return
+        try:
+            await _relay(answer)(scope, receive, send)
+        finally:
+            await answer.aclose()
+
+    def _outgoing(self, request: Request, body: bytes) -> httpx.Request:
+        target = request.scope.get("raw_path") or request.url.path.encode()
+        if request.scope["query_string"]:
+            target += b"?" + request.scope["query_string"]
+        outgoing = httpx.Request(request.method, self._upstream.copy_with(raw_path=target), content=body)
+        outgoing.headers = httpx.Headers([*_end_to_end(request.headers.raw), *_forwarding(request)])
+        outgoing.headers["Content-Length"] = str(len(body))
+        return outgoing
+
+
+def _end_to_end(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Drop what concerns only the connection the headers came over."""
+    options = [value for key, value in headers if key.lower() == b"connection"]
+    named = {name.strip() for value in options for name in value.lower().split(b",")}
+    dropped = {name.encode() for name in HOP_BY_HOP | FORWARDING} | named
+    return [(key, value) for key, value in headers if key.lower() not in dropped]
+
+
+def _forwarding(request: Request) -> list[tuple[bytes, bytes]]:
+    client = request.client.host if request.client is not None else "unknown"
+    return [
+        (b"x-forwarded-for", client.encode()),
+        (b"x-forwarded-proto", request.url.scheme.encode()),
+        (b"x-forwarded-host", request.headers.get("host", "").encode()),
+    ]
+
+
+def _relay(answer: httpx.Response) -> StreamingResponse:
+    async def body() -> AsyncIterator[bytes]:
+        async for chunk in answer.aiter_raw():
+            yield chunk
+
+    response = StreamingResponse(body(), status_code=answer.status_code)
+    response.raw_headers = _end_to_end([(key.lower(), value) for key, value in answer.headers.raw])
+    return response
+
+
+def _refuse(status: int, code: str, message: str) -> JSONResponse:
+    """An answer in the auth service's own format."""
+    return JSONResponse({"code": code, "message": message}, status_code=status)
+
+
+_AUTH_UNAVAILABLE: Final = _refuse(502, "auth_unavailable", "Sign-in is not available; try again in a few seconds.")
+
+
+def main() -> None:
+    settings = TradingSettings()
+    telemetry.configure_logging("trading", settings.log_level)
+    web.run(Edge(create_app(settings), settings.auth_url), settings)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+"""What the command line asks of a running exchange's services, over their internal routes on loopback."""
+
+import time
+from typing import Any, Final
+
+import httpx
+import msgspec
+
+from services.domain.commands import Deposit
+from services.domain.money import format_e8
+from services.domain.protocol import Applied, Envelope, Failed, Refused, Reply
+from services.domain.refusals import Refusal
+from services.infra.settings import ServiceSettings
+from services.infra.web import internal_credential
+from services.local.data_directory import DataDirectory, DataDirectoryError, RunState
+
+# Long enough for a crashed engine to be started again and recover.
+PATIENCE_S: Final = 20.0
+COMMAND_DEADLINE_S: Final = 3.0
+REQUEST_TIMEOUT_S: Final = 8.0
+RETRY_S: Final = 0.2
+
+_replies: Final = msgspec.msgpack.Decoder(list[Reply])
+
+
+class NotDone(Exception):
+    """The exchange did not do what was asked; the message says why."""
+
+
+class Account(msgspec.Struct, frozen=True, rename="camel"):
+    """An account and its API key. The secret is shown only here."""
+
+    user_id: int
+    api_key: str
+    secret_key: str
+
+
+class InternalClient:
+    """Talks to the services of the exchange that runs in ``directory``."""
+
+    def __init__(self, directory: DataDirectory, state: RunState | None = None) -> None:
+        state = state or directory.run_state()
+        if state is None:
+            raise DataDirectoryError(f"no exchange runs in {directory.root}; start one with: crossbook up")
+        self.state = state
+        settings = ServiceSettings.model_validate(
+            {
+                "port": 1,
+                "database_url": state.database_url,
+                "redis_url": state.redis_url,
+                "internal_token": directory.secrets().internal_token,
+            }
+        )
+        self._http = httpx.Client(headers=internal_credential(settings), timeout=REQUEST_TIMEOUT_S, trust_env=False)
+
+    def __enter__(self) -> "InternalClient":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
+
+    def create_account(self, *, email: str | None = None, label: str | None = None) -> Account:
+        """Open an account with one API key that may trade."""
+        body = {name: value for name, value in (("email", email), ("label", label)) if value is not None}
+        response = self._http.post(f"{self.state.auth_url}/internal/accounts", json=body)
+        if response.status_code != httpx.codes.CREATED:
+            raise NotDone(f"the auth service refused ({response.status_code}): {response.text}")
+        return msgspec.json.decode(response.content, type=Account)
+
+    def deposit(self, account_id: int, asset: str, amount_e8: int, reference: str) -> None:
+        """Bring money in exactly once: ``reference`` names this deposit, so asking again after a doubt is safe."""
+        request = Deposit(account_id, asset, amount_e8, reference)
+        deadline_s = time.monotonic() + PATIENCE_S
+        doubt = "no engine answered"
+        while time.monotonic() < deadline_s:
+            reply = self._ask_active_engine(request)
+            if isinstance(reply, Applied):
+                return
+            if isinstance(reply, Refused):
+                if reply.reason is Refusal.REFERENCE_ALREADY_USED:
+                    return
+                raise NotDone(f"{format_e8(amount_e8)} {asset} refused: {reply.reason.value}")
+            if isinstance(reply, Failed):
+                doubt = f"the engine said {reply.kind.value}"
+            time.sleep(RETRY_S)
+        raise NotDone(f"{format_e8(amount_e8)} {asset} may or may not have been deposited: {doubt}")
+
+    def engine_status(self) -> list[dict[str, Any]]:
+        """Return what each engine says of itself; one that does not answer says nothing."""
+        answers = []
+        for url in self.state.engine_urls:
+            try:
+                response = self._http.get(f"{url}/internal/status", timeout=2)
+                response.raise_for_status()
+            except httpx.HTTPError:
+                continue
+            answers.append(response.json())
+        return answers
+
+    def _ask_active_engine(self, request: Deposit) -> Reply | None:
+        deadline_us = time.time_ns() // 1000 + int(COMMAND_DEADLINE_S * 1_000_000)
+        body = msgspec.msgpack.encode([Envelope(deadline_us, request)])
+        for url in self.state.engine_urls:
+            try:
+                response = self._http.post(f"{url}/internal/commands", content=body)
+            except httpx.HTTPError:
+                continue
+            if response.status_code == httpx.codes.OK:
+                return _replies.decode(response.content)[0]
+            if response.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                raise NotDone(f"the engine refused ({response.status_code}): {response.text}")
+        return None

@@ -1,0 +1,190 @@
+"""Which processes make up a local exchange, what each is told, and when it counts as ready.
+
+Everything listens on loopback or on a unix socket. Each service gets the database role of its own, so that the local
+run has the same rights as production.
+"""
+
+import os
+import socket
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+import httpx
+
+from services.local.data_directory import DataDirectory, Secrets
+from services.local.embedded import POSTGRES_START_TIMEOUT_S, REDIS_START_TIMEOUT_S, EmbeddedPostgres, EmbeddedRedis
+from services.local.launch import Launch
+from services.local.supervisor import ChildSpec
+
+HOST: Final = "127.0.0.1"
+DATABASE: Final = "crossbook"
+# Ctrl-C waits no longer than this for a client that keeps its connection busy.
+SHUTDOWN_TIMEOUT_S: Final = 3
+PROBE_TIMEOUT_S: Final = 2.0
+# Which data directory a process works for; in the environment of all but the servers, which clear their own leftovers.
+OWNER_VARIABLE: Final = "CROSSBOOK_LOCAL_DIRECTORY"
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """The ports of one run; only the public one is the user's choice."""
+
+    public_port: int
+    auth_port: int
+    engine_ports: tuple[int, ...]
+
+    @property
+    def base_url(self) -> str:
+        return f"http://{HOST}:{self.public_port}"
+
+    @property
+    def auth_url(self) -> str:
+        return f"http://{HOST}:{self.auth_port}"
+
+    @property
+    def engine_urls(self) -> list[str]:
+        return [f"http://{HOST}:{port}" for port in self.engine_ports]
+
+
+def choose_addresses(public_port: int, engines: int) -> Addresses:
+    """Find a free port for every internal listener."""
+    with ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(engines + 1)]
+        for candidate in sockets:
+            candidate.bind((HOST, 0))
+        auth, *engine = (candidate.getsockname()[1] for candidate in sockets)
+    return Addresses(public_port, auth, tuple(engine))
+
+
+def port_is_free(port: int) -> bool:
+    with socket.socket() as candidate:
+        # As servers do: connections that linger after a stop do not count.
+        candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            candidate.bind((HOST, port))
+        except OSError:
+            return False
+    return True
+
+
+class Processes:
+    """Builds the child specifications of one run."""
+
+    def __init__(self, directory: DataDirectory, addresses: Addresses, client: httpx.AsyncClient) -> None:
+        self.postgres_server = EmbeddedPostgres(directory.postgres)
+        self.redis_server = EmbeddedRedis(directory.redis)
+        self._directory = directory
+        self._secrets: Secrets = directory.secrets()
+        self._addresses = addresses
+        self._client = client
+
+    def postgres(self) -> ChildSpec:
+        server = self.postgres_server
+        return ChildSpec(
+            name="postgres",
+            prepare=server.prepare,
+            launch=server.launch,
+            is_ready=_soon(server.is_ready),
+            ready_timeout_s=POSTGRES_START_TIMEOUT_S,
+            stop_timeout_s=30,
+        )
+
+    def redis(self) -> ChildSpec:
+        server = self.redis_server
+        return ChildSpec(
+            name="redis",
+            prepare=server.prepare,
+            launch=server.launch,
+            is_ready=_soon(server.is_ready),
+            ready_timeout_s=REDIS_START_TIMEOUT_S,
+        )
+
+    def migration(self) -> Launch:
+        """Not a child that stays: it ends when the schema is the newest."""
+        return self._python("services.local.migrate", {"CROSSBOOK_DATABASE_URL": self.postgres_server.url(DATABASE)})
+
+    def auth(self) -> ChildSpec:
+        settings = {"CROSSBOOK_ENCRYPTION_KEY": self._secrets.encryption_key}
+        return self._service("auth", "services.auth", self._addresses.auth_port, settings)
+
+    def engines(self) -> list[ChildSpec]:
+        """The first that gets the lease is the active one; a standby is as alive, but not ready for orders."""
+        ports = self._addresses.engine_ports
+        names = ["engine"] if len(ports) == 1 else [f"engine{number}" for number in range(1, len(ports) + 1)]
+        probe = "/health/ready" if len(ports) == 1 else "/health/live"
+        return [
+            self._service(name, "services.engine", port, {}, role="engine", probe=probe, stop_timeout_s=30)
+            for name, port in zip(names, ports, strict=True)
+        ]
+
+    async def has_active_engine(self) -> bool:
+        return any([await self._answers(f"{url}/health/ready") for url in self._addresses.engine_urls])
+
+    def trading(self) -> ChildSpec:
+        settings = {
+            "CROSSBOOK_ENGINE_URLS": ",".join(self._addresses.engine_urls),
+            "CROSSBOOK_AUTH_URL": self._addresses.auth_url,
+        }
+        return self._service("trading", "services.local.edge", self._addresses.public_port, settings)
+
+    def liquidity(self) -> ChildSpec:
+        """The bot is a client like any other: it knows the public address and the keys of its accounts."""
+        settings = {"CROSSBOOK_BASE_URL": self._addresses.base_url, "CROSSBOOK_DEMO_FILE": str(self._directory.demo)}
+        return ChildSpec(
+            name="liquidity",
+            launch=partial(self._python, "services.local.liquidity", settings),
+            is_ready=_soon(lambda: True),
+            stop_timeout_s=5,
+        )
+
+    def _service(
+        self,
+        name: str,
+        module: str,
+        port: int,
+        settings: dict[str, str],
+        *,
+        role: str | None = None,
+        probe: str = "/health/ready",
+        stop_timeout_s: float = 15,
+    ) -> ChildSpec:
+        environment = {
+            "CROSSBOOK_HOST": HOST,
+            "CROSSBOOK_PORT": str(port),
+            "CROSSBOOK_DATABASE_URL": self.postgres_server.url(DATABASE, f"crossbook_{role or name}"),
+            "CROSSBOOK_REDIS_URL": self.redis_server.url,
+            "CROSSBOOK_INTERNAL_TOKEN": self._secrets.internal_token,
+            "CROSSBOOK_LOG_LEVEL": os.environ.get("CROSSBOOK_LOG_LEVEL", "INFO"),
+            "CROSSBOOK_SHUTDOWN_TIMEOUT_S": str(SHUTDOWN_TIMEOUT_S),
+            **settings,
+        }
+        return ChildSpec(
+            name=name,
+            port=port,
+            launch=partial(self._python, module, environment),
+            is_ready=partial(self._answers, f"http://{HOST}:{port}{probe}"),
+            stop_timeout_s=stop_timeout_s,
+        )
+
+    def _python(self, module: str, environment: dict[str, str]) -> Launch:
+        # -P: a directory named "services" where the user happens to be must not shadow ours.
+        argv = (sys.executable, "-P", "-m", module)
+        return Launch(argv, {"PYTHONUNBUFFERED": "1", OWNER_VARIABLE: str(self._directory.root), **environment})
+
+    async def _answers(self, url: str) -> bool:
+        try:
+            response = await self._client.get(url, timeout=PROBE_TIMEOUT_S)
+        except httpx.HTTPError:
+            return False
+        return response.status_code == httpx.codes.OK
+
+
+def _soon(is_ready: Callable[[], bool]) -> Callable[[], Awaitable[bool]]:
+    async def probe() -> bool:
+        return is_ready()
+
+    return probe
