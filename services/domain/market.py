@@ -51,7 +51,7 @@ class Market(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     def defects(self) -> list[str]:
         """Say in words what makes this market unusable; an empty list means it is valid."""
-        grid_is_positive = self.tick_size_e8 > 0 and self.step_size_e8 > 0
+        grid_is_positive = 0 < self.tick_size_e8 <= MAX_E8 and 0 < self.step_size_e8 <= MAX_E8
         rules = [
             (_name.fullmatch(self.symbol) is not None, "symbol must be 1 to 20 of A-Z and 0-9"),
             (_name.fullmatch(self.base_asset) is not None, "base asset must be 1 to 20 of A-Z and 0-9"),
@@ -62,7 +62,7 @@ class Market(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
                 self.tick_size_e8 * self.step_size_e8 % ONE_E8 == 0,
                 "tick size times step size must be a whole number of 1e-8 of the quote asset",
             ),
-            (self.max_open_orders > 0, "max open orders must be positive"),
+            (0 < self.max_open_orders <= MAX_E8, "max open orders must be positive"),
             (self._bounds_are_ordered(), "each minimum must lie between 0 and its maximum"),
             (
                 0 <= self.maker_fee_rate_e8 <= MAX_FEE_RATE_E8 and 0 <= self.taker_fee_rate_e8 <= MAX_FEE_RATE_E8,
@@ -78,4 +78,4 @@ class Market(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             (0, self.max_market_quantity_e8),
             (self.min_notional_e8, self.max_notional_e8),
         ]
-        return all(low >= 0 and 0 <= high <= MAX_E8 and (high == 0 or low <= high) for low, high in pairs)
+        return all(0 <= low <= MAX_E8 and 0 <= high <= MAX_E8 and (high == 0 or low <= high) for low, high in pairs)

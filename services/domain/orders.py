@@ -45,7 +45,7 @@ class ExpiryReason(Enum):
 class OrderState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """An order after a change. ``quote_quantity_e8`` is the amount a MARKET order asked to spend or receive, else 0.
 
-    ``working_us`` is when it first rested on the book, 0 if it never did.
+    ``working_us`` is when it began to take part in trading: on arrival, for all orders that are not contingent.
     """
 
     order_id: int

@@ -103,10 +103,12 @@ def _filter_failure(name: str) -> DialectError:
 
 REFUSALS: Final[dict[Refusal, DialectError]] = {
     Refusal.UNKNOWN_SYMBOL: INVALID_SYMBOL,
+    Refusal.UNSUPPORTED_COMBINATION: DialectError(-1014, "Unsupported order combination."),
     Refusal.MARKET_CLOSED: _rejected("Market is closed."),
     Refusal.DUPLICATE_CLIENT_ORDER_ID: _rejected("Duplicate order sent."),
     Refusal.PRICE_FILTER: _filter_failure("PRICE_FILTER"),
     Refusal.LOT_SIZE: _filter_failure("LOT_SIZE"),
+    Refusal.LEVEL_FULL: _filter_failure("LOT_SIZE"),
     Refusal.MARKET_LOT_SIZE: _filter_failure("MARKET_LOT_SIZE"),
     Refusal.NO_LIQUIDITY: _rejected("Order book liquidity is less than symbol minimum quantity."),
     Refusal.LIQUIDITY_BELOW_LOT_SIZE: _rejected(

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from services.domain.commands import PlaceOrder
 from services.domain.market import Market, MarketStatus
-from services.domain.money import notional_exact
+from services.domain.money import MAX_E8, notional_exact
 from services.domain.orders import OrderType, Side
 from services.domain.refusals import Refusal
 from services.engine.core.accounts import Accounts
@@ -17,21 +17,24 @@ from services.engine.core.listing import Listing
 
 
 class Admitted(NamedTuple):
-    """What the order will ask for and what it must reserve of the asset it pays with."""
+    """What the order will ask for, and what it must reserve of the asset it pays with."""
 
     quantity_e8: int
     reserve_e8: int
 
 
 class Sweep(NamedTuple):
-    """What taking liquidity from the top of a book would get and cost."""
+    """What taking liquidity from the top of a book would get and cost; ``short_e8`` is what the book lacks."""
 
     quantity_e8: int
     quote_e8: int
+    short_e8: int
 
 
 def admit(command: PlaceOrder, listing: Listing, accounts: Accounts) -> Admitted | Refusal:
     """Check the order against its market, the book and its owner's balance."""
+    if not _is_well_formed(command):
+        return Refusal.UNSUPPORTED_COMBINATION
     market = listing.market
     if market.status is not MarketStatus.TRADING:
         return Refusal.MARKET_CLOSED
@@ -48,10 +51,13 @@ def admit(command: PlaceOrder, listing: Listing, accounts: Accounts) -> Admitted
 def _admit_limit(command: PlaceOrder, listing: Listing) -> Admitted | Refusal:
     market = listing.market
     price, quantity = command.price_e8, command.quantity_e8
-    if price <= 0 or price % market.tick_size_e8 or _outside(price, market.min_price_e8, market.max_price_e8):
+    if price > MAX_E8 or price % market.tick_size_e8 or _outside(price, market.min_price_e8, market.max_price_e8):
         return Refusal.PRICE_FILTER
     if not _fits_lot_size(quantity, market):
         return Refusal.LOT_SIZE
+    level = listing.book.own_side(command.side).levels.get(price)
+    if level is not None and level.quantity_e8 + quantity > MAX_E8:
+        return Refusal.LEVEL_FULL
     notional = notional_exact(price, quantity)
     if _outside(notional, market.min_notional_e8, market.max_notional_e8):
         return Refusal.NOTIONAL
@@ -74,14 +80,12 @@ def _admit_market(command: PlaceOrder, listing: Listing) -> Admitted | Refusal:
     opposite = listing.book.opposite_side(command.side)
     if command.quote_quantity_e8:
         sweep = sweep_for_quote(opposite, command.quote_quantity_e8, market.step_size_e8)
-        quantity = sweep.quantity_e8
-        if quantity == 0:
+        if sweep.quantity_e8 < max(market.min_quantity_e8, 1):
             return Refusal.LIQUIDITY_BELOW_LOT_SIZE if opposite.best() else Refusal.NO_LIQUIDITY
-        if quantity < market.min_quantity_e8:
-            return Refusal.LIQUIDITY_BELOW_LOT_SIZE
+        quantity, reserve = sweep.quantity_e8 + sweep.short_e8, sweep.quantity_e8
         notional = sweep.quote_e8
     else:
-        quantity = command.quantity_e8
+        quantity = reserve = command.quantity_e8
         sweep = sweep_for_quantity(opposite, quantity)
         notional = notional_exact(listing.last_price_e8, quantity)
     if not _fits_lot_size(quantity, market):
@@ -92,7 +96,15 @@ def _admit_market(command: PlaceOrder, listing: Listing) -> Admitted | Refusal:
     maximum = market.max_notional_e8 if market.apply_max_notional_to_market else 0
     if notional and _outside(notional, minimum, maximum):
         return Refusal.NOTIONAL
-    return Admitted(quantity, sweep.quote_e8 if command.side is Side.BUY else quantity)
+    return Admitted(quantity, sweep.quote_e8 if command.side is Side.BUY else reserve)
+
+
+def _is_well_formed(command: PlaceOrder) -> bool:
+    """MARKET has one of the two quantities and no price, every other type a price and a base quantity."""
+    quantity, price, quote = command.quantity_e8, command.price_e8, command.quote_quantity_e8
+    if command.type is OrderType.MARKET:
+        return price == 0 and min(quantity, quote) == 0 and max(quantity, quote) > 0
+    return price > 0 and quantity > 0 and quote == 0
 
 
 def sweep_for_quantity(side: BookSide, quantity_e8: int, limit_price_e8: int = 0) -> Sweep:
@@ -104,26 +116,30 @@ def sweep_for_quantity(side: BookSide, quantity_e8: int, limit_price_e8: int = 0
         part = min(quantity_e8 - taken, level.quantity_e8)
         taken += part
         cost += notional_exact(level.price_e8, part)
-    return Sweep(taken, cost)
+    return Sweep(taken, cost, quantity_e8 - taken)
 
 
 def sweep_for_quote(side: BookSide, quote_e8: int, step_size_e8: int) -> Sweep:
-    """The largest quantity, in whole steps, whose cost or yield stays within ``quote_e8``."""
-    taken = cost = 0
+    """The largest quantity, in whole steps, whose cost or yield stays within ``quote_e8``.
+
+    When the book is too thin, what the rest of the amount would be at its last price is short.
+    """
+    taken = cost = short = 0
     for level in side.best_first():
         step_cost = notional_exact(level.price_e8, step_size_e8)
         steps = (quote_e8 - cost) // step_cost
         part = min(steps * step_size_e8, level.quantity_e8)
         taken += part
         cost += notional_exact(level.price_e8, part)
-        if part < level.quantity_e8:
+        short = steps * step_size_e8 - part
+        if not short:
             break
-    return Sweep(taken, cost)
+    return Sweep(taken, cost, short)
 
 
 def _fits_lot_size(quantity_e8: int, market: Market) -> bool:
     return (
-        quantity_e8 > 0
+        0 < quantity_e8 <= MAX_E8
         and quantity_e8 % market.step_size_e8 == 0
         and not _outside(quantity_e8, market.min_quantity_e8, market.max_quantity_e8)
     )

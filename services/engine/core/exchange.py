@@ -94,8 +94,6 @@ class Exchange:
             self._match(order, listing, events)
         if order.remaining_e8:
             self._rest_or_expire(order, listing, events)
-        elif order.quote_quantity_e8:
-            self._finish_quote_order(order, listing, events)
         return self._close_command(listing, events)
 
     def _open(self, command: PlaceOrder, quantity_e8: int, reserve_e8: int) -> Order:
@@ -199,15 +197,6 @@ class Exchange:
             listing.rest(order)
             return
         events.append(OrderExpired(order.state()))
-
-    def _finish_quote_order(self, order: Order, listing: Listing, events: list[Event]) -> None:
-        """A MARKET order by quote amount that emptied the book with a step's worth unspent has expired, not filled."""
-        best = listing.book.opposite_side(order.side).best()
-        if best is None and order.executed_quote_e8 < order.quote_quantity_e8:
-            unspent = order.quote_quantity_e8 - order.executed_quote_e8
-            if unspent >= notional_exact(listing.last_price_e8, listing.market.step_size_e8):
-                self._end(order, listing, OrderStatus.EXPIRED, ExpiryReason.INSUFFICIENT_LIQUIDITY)
-                events.append(OrderExpired(order.state()))
 
     def _end(self, order: Order, listing: Listing, status: OrderStatus, reason: ExpiryReason) -> None:
         """Close an order with quantity left and give back what it still reserves."""
