@@ -1,0 +1,11 @@
+"""Run one auth process: ``python -m services.auth``."""
+
+from services.auth.app import create_app
+from services.auth.settings import AuthSettings
+from services.infra.telemetry import configure_logging
+from services.infra.web import run
+
+if __name__ == "__main__":
+    settings = AuthSettings()
+    configure_logging("auth", settings.log_level)
+    run(create_app(settings), settings)

@@ -1,0 +1,135 @@
+"""Sessions: one login and everything refreshed from it.
+
+- A refresh token works once. Its use makes the next one; its second use means that a copy is in other hands, and ends
+  the session for the thief and the owner alike.
+- Of a session's refresh tokens exactly one is unused (the database holds this), and only digests are stored.
+- Whoever changes a session locks its row first, so two uses of one token cannot both succeed.
+- A session's life is fixed when it starts. The newest sessions of an account are kept, up to a limit; older rows go.
+- No function here commits, so the caller announces ended sessions after its own commit.
+"""
+
+import secrets
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from hashlib import sha256
+from typing import Final
+
+from services.auth import accounts
+from services.auth.database import Connection
+
+REFRESH_TOKEN_BYTES: Final = 32
+
+OPEN: Final = """
+INSERT INTO auth.sessions (session_id, account_id, expires_at)
+VALUES ($1, $2, now() + make_interval(secs => $3))
+"""
+# Those that ended or expired go first, then the oldest. Deleting the live ones is what ends them.
+MAKE_ROOM: Final = """
+DELETE FROM auth.sessions WHERE session_id IN (
+    SELECT session_id FROM auth.sessions WHERE account_id = $1
+    ORDER BY (ended_at IS NULL AND expires_at > now()) DESC, created_at DESC OFFSET $2
+) RETURNING session_id, ended_at IS NULL AND expires_at > now() AS was_live
+"""
+LOCK: Final = """
+SELECT session_id, account_id, refreshes, ended_at IS NULL AND expires_at > now() AS is_live
+FROM auth.sessions WHERE session_id = (SELECT session_id FROM auth.refresh_tokens WHERE token_hash = $1)
+FOR UPDATE
+"""
+USE: Final = """
+UPDATE auth.refresh_tokens SET used_at = now() WHERE token_hash = $1 AND used_at IS NULL RETURNING true
+"""
+ADD_NEXT: Final = "INSERT INTO auth.refresh_tokens (token_hash, session_id) VALUES ($1, $2)"
+COUNT_REFRESH: Final = "UPDATE auth.sessions SET refreshes = refreshes + 1 WHERE session_id = $1"
+END: Final = "UPDATE auth.sessions SET ended_at = now() WHERE session_id = $1 AND ended_at IS NULL RETURNING true"
+OWNER: Final = """
+SELECT account_id FROM auth.sessions WHERE session_id = $1 AND ended_at IS NULL AND expires_at > now()
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """``refresh_token`` is known to nobody but the client from here on."""
+
+    account_id: int
+    session_id: str
+    refresh_token: str = field(repr=False)
+
+
+class RefreshRefusal(Enum):
+    """In the order of the checks."""
+
+    UNKNOWN = "unknown"
+    ENDED = "ended"
+    REUSED = "reused"
+    WORN_OUT = "worn_out"
+
+
+@dataclass(frozen=True, slots=True)
+class NotRefreshed:
+    reason: RefreshRefusal
+    ended_session_id: str | None = None
+
+
+async def open_session(
+    connection: Connection, account_id: int, *, lifetime_s: int, max_sessions: int
+) -> tuple[Opened, Sequence[str]]:
+    """Start a session. The second value names the live sessions that had to end to make room."""
+    await accounts.lock(connection, account_id)
+    removed = await connection.fetch(MAKE_ROOM, account_id, max_sessions - 1)
+    session_id = str(uuid.uuid4())
+    await connection.execute(OPEN, session_id, account_id, lifetime_s)
+    opened = Opened(account_id, session_id, await _add_token(connection, session_id))
+    return opened, [str(row["session_id"]) for row in removed if row["was_live"]]
+
+
+async def refresh(connection: Connection, refresh_token: str, *, max_refreshes: int) -> Opened | NotRefreshed:
+    """Exchange a refresh token for the next one. A refusal may end the session, so commit in either case."""
+    token_hash = _digest(refresh_token)
+    session = await connection.fetchrow(LOCK, token_hash)
+    if session is None:
+        return NotRefreshed(RefreshRefusal.UNKNOWN)
+    session_id = str(session["session_id"])
+    if not session["is_live"]:
+        return NotRefreshed(RefreshRefusal.ENDED)
+    if not await connection.fetchval(USE, token_hash):
+        await end(connection, session_id)
+        return NotRefreshed(RefreshRefusal.REUSED, session_id)
+    if session["refreshes"] >= max_refreshes:
+        await end(connection, session_id)
+        return NotRefreshed(RefreshRefusal.WORN_OUT, session_id)
+    await connection.execute(COUNT_REFRESH, session_id)
+    return Opened(session["account_id"], session_id, await _add_token(connection, session_id))
+
+
+async def end(connection: Connection, session_id: str) -> bool:
+    """End the session; return whether it had not ended before."""
+    return bool(await connection.fetchval(END, session_id))
+
+
+async def owner(connection: Connection, session_id: str) -> int | None:
+    """Return whose live session this is, or None if it ended, expired or never was."""
+    if not _is_canonical(session_id):
+        return None
+    account_id: int | None = await connection.fetchval(OWNER, session_id)
+    return account_id
+
+
+async def _add_token(connection: Connection, session_id: str) -> str:
+    refresh_token = secrets.token_urlsafe(REFRESH_TOKEN_BYTES)
+    await connection.execute(ADD_NEXT, _digest(refresh_token), session_id)
+    return refresh_token
+
+
+def _digest(refresh_token: str) -> bytes:
+    # A plain hash is enough: the token itself is 256 random bits. Whatever else a client sends has a digest, too.
+    return sha256(refresh_token.encode(errors="surrogatepass")).digest()
+
+
+def _is_canonical(session_id: str) -> bool:
+    """PostgreSQL takes a uuid in many spellings; caches and announcements know one."""
+    try:
+        return str(uuid.UUID(session_id)) == session_id
+    except ValueError:
+        return False

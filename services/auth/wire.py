@@ -1,0 +1,159 @@
+"""What the clients of this service send and receive, in JSON. Everything is bounded and checked here, once."""
+
+import unicodedata
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, WithJsonSchema
+from pydantic.alias_generators import to_camel
+
+from services.auth.accounts import EMAIL_CHARS_MAX, normalise_email
+from services.auth.api_keys import LABEL_CHARS_MAX, PERMISSIONS, Permission
+from services.auth.passwords import PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN, normalise_password
+
+DEFAULT_LABEL = "default"
+
+
+def _normalise_secret(password: SecretStr) -> SecretStr:
+    return SecretStr(normalise_password(password.get_secret_value()))
+
+
+def _normalise_label(label: str) -> str:
+    normalised = unicodedata.normalize("NFC", label.strip())
+    if not 1 <= len(normalised) <= LABEL_CHARS_MAX:
+        raise ValueError(f"must have 1 to {LABEL_CHARS_MAX} characters")
+    if not normalised.isprintable():
+        raise ValueError("must not contain invisible characters")
+    return normalised
+
+
+def _in_order(permissions: list[Permission]) -> list[Permission]:
+    return [permission for permission in PERMISSIONS if permission in permissions]
+
+
+Email = Annotated[
+    str,
+    AfterValidator(normalise_email),
+    WithJsonSchema(
+        {"type": "string", "format": "email", "maxLength": EMAIL_CHARS_MAX, "examples": ["ada@example.com"]}
+    ),
+]
+Password = Annotated[
+    SecretStr,
+    AfterValidator(_normalise_secret),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "format": "password",
+            "minLength": PASSWORD_CHARS_MIN,
+            "maxLength": PASSWORD_CHARS_MAX,
+            "writeOnly": True,
+            "examples": ["correct horse battery staple"],
+        }
+    ),
+]
+Label = Annotated[
+    str,
+    AfterValidator(_normalise_label),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": LABEL_CHARS_MAX, "examples": ["my bot"]}),
+]
+Permissions = Annotated[list[Permission], Field(min_length=1, max_length=len(PERMISSIONS)), AfterValidator(_in_order)]
+RefreshToken = Annotated[SecretStr, Field(min_length=1, max_length=128)]
+
+
+class _Wire(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid")
+
+
+class Credentials(_Wire):
+    email: Email
+    password: Password
+
+
+class RefreshRequest(_Wire):
+    refresh_token: RefreshToken
+
+
+class NewApiKeyRequest(_Wire):
+    """``read`` sees balances, orders and trades; ``trade`` places and cancels orders."""
+
+    label: Label
+    permissions: Permissions
+
+
+class NewAccountRequest(_Wire):
+    """An account that an operator makes. It has no password, so it can only trade by API key."""
+
+    email: Email | None = None
+    label: Label = DEFAULT_LABEL
+    permissions: Permissions = list(PERMISSIONS)
+
+
+class Registered(_Wire):
+    account_id: int
+
+
+class Tokens(_Wire):
+    """Send the access token as ``Authorization: Bearer``. The refresh token works once and brings the next pair."""
+
+    access_token: str = Field(repr=False)
+    expires_in_s: int
+    refresh_token: str = Field(repr=False)
+    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105  # The scheme's name, not a secret.
+
+
+class AccountView(_Wire):
+    account_id: int
+    email: str | None
+    created_at: datetime
+
+
+class ApiKeyView(_Wire):
+    api_key: str
+    label: str
+    permissions: list[Permission]
+    created_at: datetime
+
+
+class NewApiKeyView(ApiKeyView):
+    """The only answer that ever shows the secret."""
+
+    secret_key: str = Field(repr=False)
+
+
+class NewAccountView(_Wire):
+    """``user_id`` is the account id."""
+
+    user_id: int
+    api_key: str
+    secret_key: str = Field(repr=False)
+
+
+class SigningAuthorityView(_Wire):
+    account_id: int
+    secret_key: str = Field(repr=False)
+    permissions: list[Permission]
+
+
+class SessionView(_Wire):
+    account_id: int
+
+
+class JsonWebKey(BaseModel):
+    kty: Literal["EC"]
+    crv: Literal["P-256"]
+    x: str
+    y: str
+    kid: str
+    use: Literal["sig"]
+    alg: Literal["ES256"]
+
+
+class JsonWebKeySet(BaseModel):
+    """RFC 7517. Every key that a valid access token may name in its ``kid``."""
+
+    keys: list[JsonWebKey]
+
+
+class Health(BaseModel):
+    status: Literal["live", "ready"]
