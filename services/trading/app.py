@@ -33,6 +33,8 @@ def create_app(settings: TradingSettings) -> FastAPI:
         description="Spot trading in the Binance Spot dialect.",
         lifespan=_lifespan,
         exception_handlers={HTTPException: _http_error, Exception: _unexpected_error},
+        # A path with a slash too many is unknown in the dialect, and a redirect would drop the body.
+        redirect_slashes=False,
     )
     app.state.settings = settings
     app.add_middleware(BodyLimit, limit_bytes=settings.max_body_bytes, answer=_answer(errors.BODY_TOO_LARGE))
@@ -92,11 +94,15 @@ def _answer(error: DialectError) -> Response:
     return Response(error.body(), error.status, media_type=errors.JSON)
 
 
-async def _http_error(_request: Request, error: Exception) -> Response:
+async def _http_error(request: Request, error: Exception) -> Response:
     """What the router itself refuses, in the dialect's envelope."""
     assert isinstance(error, HTTPException), "registered for HTTPException only"
     response = _answer(errors.METHOD_NOT_ALLOWED if error.status_code == 405 else errors.NOT_FOUND)
     response.headers.update(error.headers or {})
+    methods = [endpoint.method for endpoint in ENDPOINTS if endpoint.path == request.url.path]
+    if "Allow" in response.headers and methods:
+        # The router knows one method a route; a path has several.
+        response.headers["Allow"] = ", ".join(methods)
     return response
 
 

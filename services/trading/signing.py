@@ -60,6 +60,8 @@ class Window:
 
 def _parse_recv_window(text: str) -> int:
     """Milliseconds with up to three decimals."""
+    if not text:
+        raise errors.empty("recvWindow")
     match = _recv_window.fullmatch(text)
     if match is None:
         raise errors.illegal_characters("recvWindow", r"^([0-9]{1,20})(\.[0-9]{1,3})?$")

@@ -11,6 +11,7 @@ from services.domain.commands import CancelAllOrders, CancelOrder, PlaceOrder
 from services.domain.events import OrderCanceled
 from services.domain.orders import OrderType, TimeInForce
 from services.domain.protocol import Applied, CheckOrder
+from services.domain.refusals import Refusal
 from services.trading import errors, queries, render
 from services.trading.endpoint import Call, Endpoint, Security
 from services.trading.parameters import (
@@ -55,7 +56,7 @@ class ResponseType(Enum):
 
 ResponseTypeName = Annotated[
     ResponseType,
-    PlainValidator(member_of(ResponseType, -1100, "Invalid newOrderRespType.")),
+    PlainValidator(member_of(ResponseType, -1130, "Data sent for parameter 'newOrderRespType' is not valid.")),
     WithJsonSchema({"type": "string", "enum": ["ACK", "RESULT", "FULL"]}),
 ]
 
@@ -109,6 +110,7 @@ def command(account_id: int, parameters: OrderParameters) -> PlaceOrder:
         _check_market(parameters)
     else:
         _check_limit(parameters)
+    _check_amounts(parameters)
     return PlaceOrder(
         account_id,
         parameters.symbol,
@@ -131,8 +133,6 @@ def _check_market(parameters: OrderParameters) -> None:
         raise errors.either_mandatory("quantity", "quoteOrderQty")
     if parameters.quantity is not None and parameters.quote_order_qty is not None:
         raise errors.not_required("quoteOrderQty")
-    if parameters.quote_order_qty == 0:
-        raise errors.not_valid("quoteOrderQty")
 
 
 def _check_limit(parameters: OrderParameters) -> None:
@@ -146,6 +146,17 @@ def _check_limit(parameters: OrderParameters) -> None:
         raise errors.mandatory("quantity")
     if parameters.price is None:
         raise errors.mandatory("price")
+
+
+def _check_amounts(parameters: OrderParameters) -> None:
+    """Zero is below every filter's minimum. The engine cannot say so: there it stands for "not given"."""
+    for amount, refusal in (
+        (parameters.price, Refusal.PRICE_FILTER),
+        (parameters.quantity, Refusal.LOT_SIZE),
+        (parameters.quote_order_qty, Refusal.NOTIONAL),
+    ):
+        if amount == 0:
+            raise errors.REFUSALS[refusal]
 
 
 def _generated_id() -> str:
@@ -178,6 +189,10 @@ async def check_order(call: Call, parameters: CheckedOrderParameters) -> dict[st
 async def cancel_order(call: Call, parameters: CancelParameters) -> dict[str, Any]:
     if parameters.order_id is None and parameters.orig_client_order_id is None:
         raise errors.either_mandatory("origClientOrderId", "orderId")
+    if parameters.order_id == 0:
+        # To the engine 0 is "not given", and it would go by the client's id alone.
+        await call.services.markets.get(parameters.symbol)
+        raise errors.REFUSALS[Refusal.UNKNOWN_ORDER]
     reply = await call.services.gateway.submit(
         CancelOrder(
             call.account_id,
