@@ -1,0 +1,1 @@
+"""The REST API as clients see it: raw HTTP against a running exchange."""

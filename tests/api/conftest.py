@@ -1,0 +1,51 @@
+"""Traders on the running exchange. Whatever a trader leaves on the books is cancelled after the test."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+
+import asyncpg
+import httpx
+import pytest
+
+from tests.api.system import System, system
+from tests.api.trader import Trader
+
+__all__ = ["system"]
+
+NewTrader = Callable[..., Trader]
+
+
+@pytest.fixture(scope="session")
+def http(system: System) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=system.base_url, timeout=20, trust_env=False) as client:
+        yield client
+
+
+@pytest.fixture
+def new_trader(system: System, http: httpx.Client) -> Iterator[NewTrader]:
+    """Open an account with these amounts: ``new_trader(USDT="1000")``."""
+    traders = []
+
+    def opened(**amounts: str) -> Trader:
+        trader = Trader(http, system.create_account(amounts))
+        traders.append(trader)
+        return trader
+
+    yield opened
+    for trader in traders:
+        trader.cancel_everything()
+
+
+@pytest.fixture(scope="session")
+def journal_sequence(system: System) -> Iterator[Callable[[], int]]:
+    """How far the journal is, as the database says."""
+    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+        connection = runner.run(asyncpg.connect(system.database_url))
+
+        def sequence() -> int:
+            found = runner.run(connection.fetchval("SELECT sequence FROM exchange.engine_lease"))
+            assert isinstance(found, int)
+            return found
+
+        yield sequence
+        runner.run(connection.close())
