@@ -11,6 +11,7 @@ import asyncpg
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -56,7 +57,7 @@ UNAVAILABLE: Final = Problem(503, "unavailable", "The database cannot be reached
 # What a violated constraint means to the client. Any other violation is a defect of this service.
 PROBLEM_BY_CONSTRAINT: Final = {"users_email_unique": EMAIL_TAKEN}
 
-_PROBLEM_BY_STATUS: Final = {problem.status: problem for problem in (NOT_FOUND, METHOD_NOT_ALLOWED, BODY_TOO_LARGE)}
+_PROBLEM_BY_STATUS: Final = {problem.status: problem for problem in (NOT_FOUND, BODY_TOO_LARGE)}
 _HEADERS_BY_STATUS: Final = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": "2"}}
 
 
@@ -121,12 +122,22 @@ async def _on_invalid_request(_request: Request, error: RequestValidationError) 
     return answer(INVALID_REQUEST, message=_describe(error))
 
 
-async def _on_http_exception(_request: Request, error: HTTPException) -> JSONResponse:
+def _allowed_methods(request: Request) -> str:
+    """Name the methods of every route with this path; Starlette would only name the first one's."""
+    routes = [
+        route for route in iter_route_contexts(request.app.routes) if route.path_regex.match(request.scope["path"])
+    ]
+    return ", ".join(sorted({method for route in routes for method in route.methods or ()}))
+
+
+async def _on_http_exception(request: Request, error: HTTPException) -> JSONResponse:
     # FastAPI wraps whatever interrupts the reading of a body.
     if isinstance(error.__cause__, BodyTooLarge):
         return answer(BODY_TOO_LARGE)
     if error.status_code == INVALID_REQUEST.status:
         return answer(INVALID_REQUEST, message="The body cannot be read; send JSON in UTF-8.")
+    if error.status_code == METHOD_NOT_ALLOWED.status:
+        return answer(METHOD_NOT_ALLOWED, headers={"Allow": _allowed_methods(request)})
     problem = _PROBLEM_BY_STATUS.get(error.status_code) or Problem(error.status_code, "http_error", str(error.detail))
     return answer(problem, headers=error.headers)
 

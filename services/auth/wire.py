@@ -1,8 +1,8 @@
 """What the clients of this service send and receive, in JSON. Everything is bounded and checked here, once."""
 
-import unicodedata
+import re
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, WithJsonSchema
 from pydantic.alias_generators import to_camel
@@ -11,20 +11,23 @@ from services.auth.accounts import EMAIL_CHARS_MAX, normalise_email
 from services.auth.api_keys import LABEL_CHARS_MAX, PERMISSIONS, Permission
 from services.auth.passwords import PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN, normalise_password
 
-DEFAULT_LABEL = "default"
+DEFAULT_LABEL: Final = "default"
+
+# Control characters, zero-width characters, and those that turn the direction of the text around them.
+_INVISIBLE: Final = r"\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+LABEL_PATTERN: Final = rf"^[^\s{_INVISIBLE}]([^{_INVISIBLE}]{{0,{LABEL_CHARS_MAX - 2}}}[^\s{_INVISIBLE}])?$"
+# Half of a surrogate pair cannot be stored; OpenAPI's own text has no way to say so.
+_label = re.compile(LABEL_PATTERN.replace(_INVISIBLE, _INVISIBLE + r"\ud800-\udfff"))
 
 
 def _normalise_secret(password: SecretStr) -> SecretStr:
     return SecretStr(normalise_password(password.get_secret_value()))
 
 
-def _normalise_label(label: str) -> str:
-    normalised = unicodedata.normalize("NFC", label.strip())
-    if not 1 <= len(normalised) <= LABEL_CHARS_MAX:
-        raise ValueError(f"must have 1 to {LABEL_CHARS_MAX} characters")
-    if not normalised.isprintable():
-        raise ValueError("must not contain invisible characters")
-    return normalised
+def _check_label(label: str) -> str:
+    if _label.fullmatch(label) is None:
+        raise ValueError(f"must have 1 to {LABEL_CHARS_MAX} visible characters and no space at either end")
+    return label
 
 
 def _in_order(permissions: list[Permission]) -> list[Permission]:
@@ -54,15 +57,17 @@ Password = Annotated[
 ]
 Label = Annotated[
     str,
-    AfterValidator(_normalise_label),
-    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": LABEL_CHARS_MAX, "examples": ["my bot"]}),
+    AfterValidator(_check_label),
+    WithJsonSchema({"type": "string", "pattern": LABEL_PATTERN, "maxLength": LABEL_CHARS_MAX, "examples": ["my bot"]}),
 ]
 Permissions = Annotated[list[Permission], Field(min_length=1, max_length=len(PERMISSIONS)), AfterValidator(_in_order)]
 RefreshToken = Annotated[SecretStr, Field(min_length=1, max_length=128)]
 
 
 class _Wire(BaseModel):
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid")
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, extra="forbid", hide_input_in_errors=True
+    )
 
 
 class Credentials(_Wire):

@@ -103,6 +103,11 @@ async def test_paths_and_methods_that_do_not_exist(client: httpx.AsyncClient, su
             assert ("Allow" in answer.headers) == (status == 405)
 
 
+async def test_every_method_of_a_path_is_named(client: httpx.AsyncClient) -> None:
+    assert (await client.options("/auth/v1/api-keys")).headers["Allow"] == "GET, POST"
+    assert (await client.get("/auth/v1/login")).headers["Allow"] == "POST"
+
+
 async def test_every_answer_has_a_request_id(client: httpx.AsyncClient) -> None:
     given = await client.get("/health/live", headers={"X-Request-Id": "abc-1"})
     assert given.headers["X-Request-Id"] == "abc-1"
