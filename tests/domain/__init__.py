@@ -1,0 +1,1 @@
+"""The vocabulary: exact money, valid markets, messages that stay readable."""

@@ -1,0 +1,3 @@
+"""Property tests of the vocabulary."""
+
+import tests.profiles  # noqa: F401
