@@ -21,7 +21,7 @@ from services.trading import errors
 from services.trading.errors import DialectError
 
 MAX_PARAMETERS: Final = 64
-DAY_US: Final = 24 * 3600 * 1_000_000
+DAY_MS: Final = 24 * 3600 * 1000
 LONG_PATTERN: Final = "^[0-9]{1,20}$"
 SYMBOL_PATTERN: Final = "^[A-Z0-9-_.]{1,20}$"
 CLIENT_ORDER_ID_PATTERN: Final = "^[a-zA-Z0-9-_]{1,36}$"
@@ -74,6 +74,12 @@ def _integer(text: str) -> int:
 def _time(text: str) -> int:
     value = _integer(text)
     return value if value >= _MICROSECONDS_FROM else min(value * 1000, MAX_E8)
+
+
+def _end_time(text: str) -> int:
+    """Ends are inclusive, so one in milliseconds means the whole of its millisecond."""
+    value = _time(text)
+    return value if value == int(text) else min(value + 999, MAX_E8)
 
 
 def _matching(pattern: re.Pattern[str], legal_range: str) -> Callable[[str], str]:
@@ -144,6 +150,11 @@ TimeUs = Annotated[
     PlainValidator(_time),
     WithJsonSchema({"type": "integer", "minimum": 0, "description": "Epoch milliseconds or microseconds"}),
 ]
+EndTimeUs = Annotated[
+    int,
+    PlainValidator(_end_time),
+    WithJsonSchema({"type": "integer", "minimum": 0, "description": "Epoch milliseconds or microseconds, inclusive"}),
+]
 SymbolName = Annotated[
     str, PlainValidator(_matching(_symbol, SYMBOL_PATTERN)), _text_schema(r"^[A-Z0-9\-_.]{1,20}$", "A market")
 ]
@@ -183,7 +194,7 @@ def check_span(start_us: int | None, end_us: int | None) -> None:
         return
     if end_us < start_us:
         raise errors.BAD_COMBINATION
-    if end_us - start_us > DAY_US:
+    if end_us // 1000 - start_us // 1000 > DAY_MS:
         raise errors.OVER_24_HOURS
 
 

@@ -5,7 +5,16 @@ from typing import Any
 from services.domain.money import format_e8
 from services.trading import errors, queries, render
 from services.trading.endpoint import Call, Endpoint, Security
-from services.trading.parameters import Flag, Long, Parameters, SymbolName, TimeUs, check_span, limit_of
+from services.trading.parameters import (
+    EndTimeUs,
+    Flag,
+    Long,
+    Parameters,
+    SymbolName,
+    TimeUs,
+    check_span,
+    limit_of,
+)
 from services.trading.schemas import ACCOUNT, OWN_TRADE, listing
 
 MAX_TRADES = 1000
@@ -19,7 +28,7 @@ class OwnTradesParameters(Parameters):
     symbol: SymbolName
     order_id: Long | None = None
     start_time: TimeUs | None = None
-    end_time: TimeUs | None = None
+    end_time: EndTimeUs | None = None
     from_id: Long | None = None
     limit: limit_of(MAX_TRADES) = 500  # type: ignore[valid-type]
 

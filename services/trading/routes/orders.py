@@ -17,6 +17,7 @@ from services.trading.endpoint import Call, Endpoint, Security
 from services.trading.parameters import (
     ClientOrderId,
     Decimal8,
+    EndTimeUs,
     Flag,
     Long,
     Parameters,
@@ -99,7 +100,7 @@ class AllOrdersParameters(Parameters):
     symbol: SymbolName
     order_id: Long | None = None
     start_time: TimeUs | None = None
-    end_time: TimeUs | None = None
+    end_time: EndTimeUs | None = None
     limit: limit_of(MAX_ORDERS) = 500  # type: ignore[valid-type]
 
 
