@@ -50,12 +50,12 @@ async def acquire(connection: Connection, holder: str, *, ttl_ms: int, poll_ms: 
     """Wait until no live engine holds the lease, then take it with a new epoch."""
     while True:
         epoch, expired = await connection.fetchrow(_READ_SQL, SHARD)  # type: ignore[misc]
-        if expired or await _holder_is_gone(connection, epoch):
+        if (expired or await _holder_is_gone(connection, epoch)) and await _try_lock(connection, epoch + 1):
+            # Rivals are held off by the lock from here on, so no one can mistake us for dead.
             taken = await connection.fetchrow(_TAKE_SQL, SHARD, epoch, holder, ttl_ms)
             if taken is not None:
-                lease = Lease(*taken)
-                await connection.execute("SELECT pg_advisory_lock($1, $2)", _LOCK_SPACE, _key(lease.epoch))
-                return lease
+                return Lease(*taken)
+            await _unlock(connection, epoch + 1)
         await asyncio.sleep(poll_ms / 1000)
 
 
@@ -73,20 +73,21 @@ async def confirm(connection: Connection, lease: Lease) -> None:
 async def release(connection: Connection, lease: Lease) -> None:
     """Let a standby take over at once."""
     await connection.execute(_RELEASE_SQL, SHARD, lease.epoch)
-    await connection.execute("SELECT pg_advisory_unlock($1, $2)", _LOCK_SPACE, _key(lease.epoch))
+    await _unlock(connection, lease.epoch)
 
 
 async def _holder_is_gone(connection: Connection, epoch: int) -> bool:
-    """The holder's session keeps a lock named by its epoch; if we can have that lock, the session has ended.
-
-    Between taking the lease and locking, a new holder has no lock yet. Its epoch is then taken from it, which its first
-    settlement notices: safe, and it tries again.
-    """
-    free: bool = await connection.fetchval("SELECT pg_try_advisory_lock($1, $2)", _LOCK_SPACE, _key(epoch))
-    if free:
-        await connection.execute("SELECT pg_advisory_unlock($1, $2)", _LOCK_SPACE, _key(epoch))
-    return free
+    """The holder's session keeps a lock named by its epoch; if we can have that lock, the session has ended."""
+    if not await _try_lock(connection, epoch):
+        return False
+    await _unlock(connection, epoch)
+    return True
 
 
-def _key(epoch: int) -> int:
-    return epoch % 2**31
+async def _try_lock(connection: Connection, epoch: int) -> bool:
+    locked: bool = await connection.fetchval("SELECT pg_try_advisory_lock($1, $2)", _LOCK_SPACE, epoch % 2**31)
+    return locked
+
+
+async def _unlock(connection: Connection, epoch: int) -> None:
+    await connection.execute("SELECT pg_advisory_unlock($1, $2)", _LOCK_SPACE, epoch % 2**31)

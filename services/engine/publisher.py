@@ -41,6 +41,7 @@ class Publisher:
         self._offered.set()
         # The last entry known to be in the stream; None when that must be asked first.
         self._published: int | None = None
+        self._closing = False
 
     @property
     def lag(self) -> int:
@@ -53,9 +54,16 @@ class Publisher:
         self._head = row.sequence
         self._offered.set()
 
+    def close(self) -> None:
+        """Let ``run`` end after the step in hand; what it has not published, the next engine will."""
+        self._closing = True
+        self._offered.set()
+
     async def run(self) -> None:
         while True:
             await self._offered.wait()
+            if self._closing:
+                return
             try:
                 if self._published is None:
                     self._published = await self._find_end()
@@ -65,7 +73,7 @@ class Publisher:
                 self._published = None
                 await asyncio.sleep(_RETRY_S)
                 continue
-            if self._published == self._head:
+            if self._published == self._head and not self._closing:
                 self._offered.clear()
 
     async def _find_end(self) -> int:

@@ -78,11 +78,12 @@ class Engine:
                 return
             # 2. Rebuild the state that the last commit left.
             started = time.perf_counter()
-            keeping_alive = asyncio.create_task(self._keep_alive(held))
+            recovered = asyncio.Event()
+            keeping_alive = asyncio.create_task(self._keep_alive(held, recovered))
             try:
                 exchange, snapshot_sequence = await recover(connection, self._redis, held)
             finally:
-                keeping_alive.cancel()
+                recovered.set()
                 await asyncio.gather(keeping_alive, return_exceptions=True)
             _settle_memory()
             metrics.RECOVERY_SECONDS.set(time.perf_counter() - started)
@@ -105,20 +106,25 @@ class Engine:
             return None
         return waiting.result()
 
-    async def _keep_alive(self, held: Lease) -> None:
-        """A long recovery must not cost the lease; it has the main connection, so this takes another."""
+    async def _keep_alive(self, held: Lease, recovered: asyncio.Event) -> None:
+        """A long recovery must not cost the lease; it has the main connection, so this takes another.
+
+        It ends by the event and not by being cancelled: a cancelled ``asyncpg.connect`` may go on.
+        """
         settings = self._settings
-        connection = await postgres.connect(
-            settings.database_url.get_secret_value(),
-            application_name="crossbook-engine-recovery",
-            statement_timeout_ms=settings.settle_timeout_ms,
-        )
+        connection: Connection | None = None
         try:
-            while True:
+            while not await _happens_within(recovered, settings.heartbeat_ms / 1000):
+                if connection is None:
+                    connection = await postgres.connect(
+                        settings.database_url.get_secret_value(),
+                        application_name="crossbook-engine-recovery",
+                        statement_timeout_ms=settings.settle_timeout_ms,
+                    )
                 await lease.renew(connection, held, ttl_ms=settings.lease_ttl_ms)
-                await asyncio.sleep(settings.heartbeat_ms / 1000)
         finally:
-            connection.terminate()
+            if connection is not None:
+                connection.terminate()
 
     async def _serve(self, active: "ActiveEngine") -> None:
         publishing = asyncio.create_task(active.publisher.run())
@@ -135,7 +141,7 @@ class Engine:
             self.inbox.close()
             self.active = None
             metrics.EPOCH.set(0)
-            publishing.cancel()
+            active.publisher.close()
             await asyncio.gather(publishing, return_exceptions=True)
             await active.finish_snapshot()
         await active.hand_over()
@@ -246,6 +252,15 @@ class ActiveEngine:
             await self._take_snapshot(to_database=True)
         await lease.release(self._connection, self.lease)
         _log.info("handed_over", epoch=self.lease.epoch, sequence=self.sequence)
+
+
+async def _happens_within(event: asyncio.Event, seconds: float) -> bool:
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return False
+    return True
 
 
 def _settle_memory() -> None:

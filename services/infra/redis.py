@@ -19,4 +19,4 @@ def connect(url: str) -> Redis:
         socket_timeout=COMMAND_TIMEOUT_S,
         retry=Retry(NoBackoff(), 0),
     )
-    return Redis(connection_pool=pool)
+    return Redis.from_pool(pool)

@@ -1,0 +1,89 @@
+"""Exactly one of any number of engines is active, and a second one takes over."""
+
+import asyncio
+
+from services.domain.orders import Side
+from services.domain.protocol import Applied
+from services.engine import lease
+from services.engine.settings import EngineSettings
+from services.infra import postgres
+from services.infra.postgres import Connection
+from tests.engine.conftest import ALICE, StartEngine, active, fund, limit, submit, until
+
+TTL_MS, POLL_MS = 600, 20
+
+
+async def connect(settings: EngineSettings) -> Connection:
+    return await postgres.connect(
+        settings.database_url.get_secret_value(), application_name="test", statement_timeout_ms=5000
+    )
+
+
+async def take(connection: Connection, holder: str) -> lease.Lease:
+    return await lease.acquire(connection, holder, ttl_ms=TTL_MS, poll_ms=POLL_MS)
+
+
+async def test_one_of_three_is_active(start_engine: StartEngine) -> None:
+    async with start_engine() as first, start_engine(wait=False) as second, start_engine(wait=False) as third:
+        await asyncio.sleep(1.5)  # Two and a half times the lease's life: an idle holder renews it.
+        assert [engine.active is not None for engine in (first, second, third)] == [True, False, False]
+
+
+async def test_a_standby_takes_over_with_everything_when_the_holder_stops(start_engine: StartEngine) -> None:
+    async with start_engine(wait=False) as standby, start_engine(wait=False) as other:
+        await until(lambda: (standby.active is None) != (other.active is None))
+        leader, follower = (standby, other) if standby.active else (other, standby)
+        await fund(leader, ALICE)
+        await submit(leader, limit(ALICE, Side.BUY, 10))
+        epoch = active(leader).lease.epoch
+        leader.stop()
+        await until(lambda: follower.active is not None)
+        assert active(follower).lease.epoch == epoch + 1
+        (reply,) = await submit(follower, limit(ALICE, Side.BUY, 11))
+        assert isinstance(reply, Applied)
+        assert len(active(follower).exchange.orders) == 2
+
+
+async def test_a_dead_session_frees_the_lease_before_it_expires(settings: EngineSettings) -> None:
+    first, second = await connect(settings), await connect(settings)
+    held = await lease.acquire(first, "first", ttl_ms=3_600_000, poll_ms=POLL_MS)
+    waiting = asyncio.create_task(take(second, "second"))
+    await asyncio.sleep(0.2)
+    assert not waiting.done()
+    first.terminate()
+    taken = await asyncio.wait_for(waiting, 5)
+    assert taken.epoch == held.epoch + 1
+    await second.close()
+
+
+async def test_a_silent_holder_loses_the_lease_when_it_expires(settings: EngineSettings) -> None:
+    """Its session lives on, as that of a stopped process does."""
+    first, second = await connect(settings), await connect(settings)
+    held = await take(first, "first")
+    taken = await asyncio.wait_for(take(second, "second"), 5)
+    assert taken.epoch == held.epoch + 1
+    for late in (lease.renew(first, held, ttl_ms=TTL_MS), lease.confirm(first, held)):
+        try:
+            await late
+        except lease.LeaseLost:
+            continue
+        raise AssertionError("the first holder still believes in its lease")
+    await lease.release(first, held)
+    await lease.confirm(second, taken)
+    await first.close()
+    await second.close()
+
+
+async def test_twenty_rivals_get_twenty_different_epochs_one_after_another(settings: EngineSettings) -> None:
+    connections = [await connect(settings) for _ in range(20)]
+
+    async def compete(connection: Connection) -> int:
+        held = await lease.acquire(connection, "rival", ttl_ms=60_000, poll_ms=5)
+        await lease.confirm(connection, held)
+        await lease.release(connection, held)
+        return held.epoch
+
+    epochs = await asyncio.gather(*(compete(connection) for connection in connections))
+    assert sorted(epochs) == list(range(1, 21))
+    for connection in connections:
+        await connection.close()
