@@ -29,6 +29,11 @@ class Demo(msgspec.Struct, rename="camel"):
     funded: bool = False
 
 
+def maker_role(symbol: str) -> str:
+    """Name the account that quotes ``symbol``."""
+    return f"maker-{symbol.lower()}"
+
+
 def read_demo(directory: DataDirectory) -> Demo | None:
     return directory.read(directory.demo, Demo)
 
@@ -51,14 +56,19 @@ def ensure_demo(directory: DataDirectory, client: InternalClient) -> Demo:
 
 def ccxt_lines(base_url: str, account: Account) -> str:
     """Return three lines of Python that place an order through ccxt."""
-    api = f"{base_url}/api/v3"
-    spot_only = "{'fetchMarkets': {'types': ['spot']}, 'fetchCurrencies': False, 'fetchMargins': False}"
-    urls = f"{{'api': {{'public': '{api}', 'private': '{api}'}}}}"
-    keys = f"'apiKey': '{account.api_key}', 'secret': '{account.secret_key}'"
+    api = f"'public': '{base_url}/api/v3', 'private': '{base_url}/api/v3', 'sapi': '{base_url}/sapi/v1'"
+    settings = ", ".join(
+        (
+            f"'apiKey': '{account.api_key}'",
+            f"'secret': '{account.secret_key}'",
+            f"'urls': {{'api': {{{api}}}}}",
+            "'options': {'fetchMarkets': {'types': ['spot']}}",
+        )
+    )
     return "\n".join(
         (
             "import ccxt",
-            f"exchange = ccxt.binance({{{keys}, 'urls': {urls}, 'options': {spot_only}}})",
+            f"exchange = ccxt.binance({{{settings}}})",
             "print(exchange.create_order('BTC/USDT', 'market', 'buy', 0.01))",
         )
     )

@@ -15,6 +15,7 @@ from typing import Final
 
 import httpx
 
+from services.domain.money import parse_e8
 from services.local.data_directory import DataDirectory, Secrets
 from services.local.embedded import POSTGRES_START_TIMEOUT_S, REDIS_START_TIMEOUT_S, EmbeddedPostgres, EmbeddedRedis
 from services.local.launch import Launch
@@ -137,7 +138,7 @@ class Processes:
         return ChildSpec(
             name="liquidity",
             launch=partial(self._python, "services.local.liquidity", settings),
-            is_ready=_soon(lambda: True),
+            is_ready=self._has_quotes,
             stop_timeout_s=5,
         )
 
@@ -174,6 +175,16 @@ class Processes:
         # -P: a directory named "services" where the user happens to be must not shadow ours.
         argv = (sys.executable, "-P", "-m", module)
         return Launch(argv, {"PYTHONUNBUFFERED": "1", OWNER_VARIABLE: str(self._directory.root), **environment})
+
+    async def _has_quotes(self) -> bool:
+        """Whether every market has a bid and an ask."""
+        try:
+            response = await self._client.get(f"{self._addresses.base_url}/api/v3/ticker/bookTicker")
+        except httpx.HTTPError:
+            return False
+        if response.status_code != httpx.codes.OK:
+            return False
+        return all(parse_e8(book["bidPrice"]) and parse_e8(book["askPrice"]) for book in response.json())
 
     async def _answers(self, url: str) -> bool:
         try:

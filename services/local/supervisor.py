@@ -28,6 +28,8 @@ READY_POLL_PATIENT_S: Final = 1.0
 RESTART_DELAY_FIRST_S: Final = 0.2
 RESTART_DELAY_MAX_S: Final = 5.0
 STABLE_AFTER_S: Final = 10.0
+# Deaths in a row that the terminal hears of.
+SAID_FAILURES: Final = 4
 CHUNK_BYTES: Final = 64 * 1024
 
 
@@ -55,6 +57,7 @@ class Child:
         self.spec = spec
         self.restarts = 0
         self._state = "starting"
+        self._failures = 0
         self._log = ChildLog(logs, spec.name)
         self._guard = guard
         self._on_change = on_change
@@ -90,7 +93,6 @@ class Child:
         self._log.close()
 
     async def _run(self) -> None:
-        failures = 0
         while not self._stopping.is_set():
             started_s = time.monotonic()
             try:
@@ -101,11 +103,13 @@ class Child:
                 return
             if not self._was_ready.is_set():
                 raise StartFailed(f"{self.spec.name} {ending} before it was ready.\n{self._end_of_log()}")
-            failures = 0 if time.monotonic() - started_s > STABLE_AFTER_S else failures + 1
+            self._failures = 0 if time.monotonic() - started_s > STABLE_AFTER_S else self._failures + 1
             self.restarts += 1
             self._change("restarting")
-            say(f"  {self.spec.name:<10} {ending}; starting it again")
-            await self._pause(failures)
+            self._say_of_restarts(f"{ending}; starting it again")
+            if self._failures == SAID_FAILURES:
+                say(f"  {self.spec.name:<10} keeps failing; see {self._log.path}")
+            await self._pause()
 
     async def _live_once(self) -> int:
         """Start the process and return its exit code, however long that takes."""
@@ -148,7 +152,7 @@ class Child:
                 patient = True
             await asyncio.sleep(READY_POLL_PATIENT_S if patient else READY_POLL_S)
         if self._was_ready.is_set():
-            say(f"  {self.spec.name:<10} ready again after {time.monotonic() - started_s:.1f} s")
+            self._say_of_restarts(f"ready again after {time.monotonic() - started_s:.1f} s")
         self._was_ready.set()
         self._change("ready")
 
@@ -161,12 +165,17 @@ class Child:
                 return
             say(f"  {self.spec.name:<10} did not stop within {timeout_s:.0f} s; killing it")
 
-    async def _pause(self, failures: int) -> None:
+    async def _pause(self) -> None:
         """Wait before a restart, unless asked to stop meanwhile; after a first death not at all."""
-        if failures > 1:
-            delay_s = min(RESTART_DELAY_MAX_S, RESTART_DELAY_FIRST_S * 2 ** (failures - 2))
+        if self._failures > 1:
+            delay_s = min(RESTART_DELAY_MAX_S, RESTART_DELAY_FIRST_S * 2 ** min(self._failures - 2, 10))
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), delay_s)
+
+    def _say_of_restarts(self, text: str) -> None:
+        """Tell the terminal, until that would only repeat itself."""
+        if self._failures < SAID_FAILURES:
+            say(f"  {self.spec.name:<10} {text}")
 
     def _change(self, state: str) -> None:
         self._state = state

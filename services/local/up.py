@@ -19,7 +19,7 @@ from services.local.data_directory import DataDirectory, DataDirectoryError, Run
 from services.local.demo import DEPOSITS, Demo, ccxt_lines, ensure_demo
 from services.local.guard import Guard
 from services.local.internal import InternalClient
-from services.local.launch import end
+from services.local.launch import end, is_running
 from services.local.logs import ChildLog, say
 from services.local.processes import DATABASE, OWNER_VARIABLE, Processes, choose_addresses, port_is_free
 from services.local.supervisor import Child, ChildSpec, StartFailed
@@ -45,7 +45,7 @@ def up(options: UpOptions) -> None:
     directory = DataDirectory(options.directory)
     directory.claim()
     running = directory.run_state()
-    if running is not None and psutil.pid_exists(running.supervisor_pid):
+    if running is not None and _is_running(running.supervisor_pid):
         raise DataDirectoryError(f"an exchange already runs in {directory.root}, at {running.base_url}")
     if directory.is_locked:
         say("Waiting for the end of an earlier run that was killed …")
@@ -169,7 +169,7 @@ def welcome(base_url: str, directory: DataDirectory, demo: Demo | None) -> str:
         "",
         f"Crossbook is ready on {base_url}",
         f"  REST         {base_url}/api/v3",
-        f"  WebSocket    {base_url.replace('http', 'ws', 1)}/ws and /stream",
+        f"  API docs     {base_url}/docs",
         f"  Data, logs   {directory.root}, {directory.logs}",
         "  Stop         Ctrl-C here, or elsewhere: crossbook down",
     ]
@@ -207,6 +207,13 @@ def _end_leftovers(directory: DataDirectory) -> None:
             # Process ids are used again: a stranger must not suffer.
             if process.environ().get(OWNER_VARIABLE) == str(directory.root):
                 end([process], signal.SIGTERM, timeout_s=LEFTOVER_TIMEOUT_S)
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        return is_running(psutil.Process(pid))
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _port_in_use(port: int) -> str:
