@@ -71,7 +71,7 @@ async def _lifespan(app: FastAPI, settings: AuthSettings) -> AsyncIterator[None]
         )
         stack.push_async_callback(pool.close)
         redis_client = redis.connect(settings.redis_url.get_secret_value())
-        stack.push_async_callback(redis_client.aclose, close_connection_pool=True)
+        stack.push_async_callback(redis_client.aclose)
         # 2. Secrets: the encryption key opens the signing keys, or the process does not start.
         seal = Seal(settings.encryption_key_bytes())
         signing_keys = await SigningKeys.load(pool, seal, settings.signing_key_lifetime_s)

@@ -3,7 +3,8 @@
 - A refresh token works once. Its use makes the next one; its second use means that a copy is in other hands, and ends
   the session for the thief and the owner alike.
 - Of a session's refresh tokens exactly one is unused (the database holds this), and only digests are stored.
-- Whoever changes a session locks its row first, so two uses of one token cannot both succeed.
+- A refresh locks its session before its token, as the deletion of a session does. So a refresh and an end take turns
+  and cannot deadlock; of two uses at once the database lets one mark the token used.
 - A session's life is fixed when it starts. The newest sessions of an account are kept, up to a limit; older rows go.
 - No function here commits, so the caller announces ended sessions after its own commit.
 """

@@ -85,6 +85,19 @@ async def test_two_uses_at_once_never_both_succeed(client: httpx.AsyncClient, jo
     assert (await _refresh(client, accepted[0].json()["refreshToken"])).status_code == 401
 
 
+async def test_a_refresh_waits_for_an_end_that_is_under_way(
+    client: httpx.AsyncClient, join: Join, database: Connection
+) -> None:
+    ada = await join("ada@example.com")
+    async with database.transaction():
+        await database.execute("UPDATE auth.sessions SET ended_at = now()")
+        refreshing = asyncio.create_task(_refresh(client, ada.refresh_token))
+        done, _ = await asyncio.wait([refreshing], timeout=0.3)
+        assert not done
+    assert (await refreshing).status_code == 401
+    assert await database.fetchval("SELECT count(*) FROM auth.refresh_tokens") == 1
+
+
 async def test_logout_ends_the_session_and_announces_it(
     client: httpx.AsyncClient, join: Join, internal: dict[str, str], redis_url: str
 ) -> None:
