@@ -5,7 +5,8 @@
 - Past half of the newest key's life a successor is made. Until a key expires it stays in the JWKS, so every token it
   signed can still be checked.
 - A database lock makes two processes that start at once agree on one key.
-- Every process reads the keys again once in ``RELOAD_INTERVAL_S``. Deleting a row withdraws its key from all of them.
+- Every auth process reads the keys again once in ``RELOAD_INTERVAL_S``. Deleting a row withdraws its key from them, and
+  from everyone else as soon as they fetch the JWKS again.
 """
 
 import asyncio
