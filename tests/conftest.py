@@ -2,13 +2,15 @@
 
 One embedded server of each serves the whole session. A test that takes ``postgres_url`` gets a migrated database of its
 own, cloned from a template (about 50 ms), so it may commit, crash and look at what is left. ``redis_url`` is emptied
-before each test that takes it.
+before each test that takes it. ``system`` is a whole exchange, started once as a user starts it; ``start_system``
+starts separate ones, to be broken.
 """
 
 import asyncio
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -16,6 +18,7 @@ from redis import Redis
 
 from services.local.embedded import EmbeddedPostgres, EmbeddedRedis
 from services.local.migrate import upgrade
+from tests.running import RunningSystem
 
 TEMPLATE = "crossbook_template"
 _database_numbers = itertools.count(1)
@@ -67,6 +70,30 @@ def redis_url(embedded_redis: EmbeddedRedis) -> str:
     with Redis.from_url(embedded_redis.url) as client:
         client.flushall()
     return embedded_redis.url
+
+
+@pytest.fixture(scope="session")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSystem]:
+    """An exchange without demo that every test shares: open accounts of your own, expect other orders in the books."""
+    running = RunningSystem(tmp_path_factory.mktemp("system") / "data", "--no-demo").start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def start_system(tmp_path: Path) -> Iterator[Callable[..., RunningSystem]]:
+    """Start exchanges that only this test uses: ``start_system("--engines", "2")``. They stop when it ends."""
+    started: list[RunningSystem] = []
+
+    def start(*arguments: str, environment: Mapping[str, str] | None = None) -> RunningSystem:
+        root = tmp_path / f"exchange{len(started)}"
+        running = RunningSystem(root, "--no-demo", *arguments, environment=environment)
+        started.append(running)
+        return running.start()
+
+    yield start
+    for running in started:
+        running.stop()
 
 
 def execute(url: str, statement: str) -> None:
