@@ -115,6 +115,8 @@ class Gateway:
             self._fail(parcel, errors.UNAVAILABLE)
         except Exception as error:
             _log.warning("engine_answer_lost", error=repr(error), requests=len(parcel))
+            # An engine that hangs accepts connections and answers nothing: ask another one next.
+            self._engine_urls.rotate(-1)
             self._fail(parcel, errors.UNKNOWN_OUTCOME)
         except asyncio.CancelledError:
             self._fail(parcel, errors.UNKNOWN_OUTCOME)
