@@ -33,6 +33,8 @@ MAX_ENTRIES: Final = 50_000
 _AUTH_TIMEOUT_S: Final = 3.0
 _RESUBSCRIBE_S: Final = 0.5
 _LISTEN_TIMEOUT_S: Final = 1.0
+# A key that auth has withdrawn is trusted no longer than this.
+_KEY_SET_TTL_S: Final = 60.0
 # A flood of tokens with made-up key ids must not become a flood of requests to auth.
 _KEY_SET_MIN_INTERVAL_S: Final = 1.0
 
@@ -117,7 +119,7 @@ class Principals:
 
     async def _verify(self, access_token: str) -> AccessToken:
         """Check the token; fetch auth's keys when there are none yet or the token names a newer one."""
-        if self._verifier is None:
+        if self._verifier is None or time.monotonic() - self._fetched_s > _KEY_SET_TTL_S:
             self._verifier = await self._fetch_verifier()
         try:
             return self._verifier.verify(access_token)
