@@ -7,22 +7,20 @@ import asyncpg
 import httpx
 import pytest
 
-from tests.api.system import System, system
 from tests.api.trader import Trader
-
-__all__ = ["system"]
+from tests.running import RunningSystem
 
 NewTrader = Callable[..., Trader]
 
 
 @pytest.fixture(scope="session")
-def http(system: System) -> Iterator[httpx.Client]:
+def http(system: RunningSystem) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=system.base_url, timeout=20, trust_env=False) as client:
         yield client
 
 
 @pytest.fixture
-def new_trader(system: System, http: httpx.Client) -> Iterator[NewTrader]:
+def new_trader(system: RunningSystem, http: httpx.Client) -> Iterator[NewTrader]:
     """Open an account with these amounts: ``new_trader(USDT="1000")``."""
     traders = []
 
@@ -37,7 +35,7 @@ def new_trader(system: System, http: httpx.Client) -> Iterator[NewTrader]:
 
 
 @pytest.fixture(scope="session")
-def journal_sequence(system: System) -> Iterator[Callable[[], int]]:
+def journal_sequence(system: RunningSystem) -> Iterator[Callable[[], int]]:
     """How far the journal is, as the database says."""
     with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
         connection = runner.run(asyncpg.connect(system.database_url))

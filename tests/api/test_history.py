@@ -6,8 +6,8 @@ import httpx
 import pytest
 
 from tests.api.conftest import NewTrader
-from tests.api.system import System
 from tests.api.trader import Trader, error_of, now_ms, succeeded
+from tests.running import RunningSystem
 
 DAY_MS = 24 * 3600 * 1000
 MICROSECONDS = {"X-MBX-TIME-UNIT": "MICROSECOND"}
@@ -41,7 +41,7 @@ class History:
 
 
 @pytest.fixture(scope="module")
-def history(system: System, http: httpx.Client) -> History:
+def history(system: RunningSystem, http: httpx.Client) -> History:
     """Only read here, so all tests share it; it leaves nothing on the book."""
     trader, seller = (Trader(http, system.create_account(amounts)) for amounts in ({"USDT": "100000"}, {"BTC": "10"}))
     for _ in range(5):

@@ -127,9 +127,8 @@ def exchange(
     """One request and its reply, checked for what holds of all. A path without a slash is one of ``/api/v3/``."""
     path = path if path.startswith("/") else API + path
     target = f"{path}?{query}" if query else path
-    response = http.request(
-        method, path, content=body, headers=dict(headers or {}), extensions={"target": target.encode()}
-    )
+    sent_headers = httpx.Headers(headers, encoding="latin-1")
+    response = http.request(method, path, content=body, headers=sent_headers, extensions={"target": target.encode()})
     check_reply(method, path, response)
     return response
 

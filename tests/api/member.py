@@ -1,0 +1,60 @@
+"""Someone with a password: registers, signs in and looks after API keys through the auth service's public routes."""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from services.trading.routes import ENDPOINTS
+from tests.api.trader import Trader, check_reply
+
+PASSWORD = "correct horse battery staple"
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Key:
+    """An API key of the member's, as ``Trader`` wants it."""
+
+    user_id: int
+    api_key: str
+    secret_key: str
+
+
+class Member:
+    """Signed in from the start."""
+
+    def __init__(self, http: httpx.Client) -> None:
+        self.http = http
+        credentials = {"email": f"member-{next(_numbers)}@example.com", "password": PASSWORD}
+        self.account_id: int = self._ask("POST", "register", credentials, bearer=False)["accountId"]
+        self.access_token: str = self._ask("POST", "login", credentials, bearer=False)["accessToken"]
+
+    def new_trader(self, permissions: Sequence[str] = ("read", "trade")) -> Trader:
+        made = self._ask("POST", "api-keys", {"label": "test", "permissions": list(permissions)})
+        return Trader(self.http, Key(self.account_id, made["apiKey"], made["secretKey"]))
+
+    def revoke(self, trader: Trader) -> None:
+        self._ask("DELETE", f"api-keys/{trader.api_key}")
+
+    def sign_out(self) -> None:
+        self._ask("POST", "logout")
+
+    def call(self, method: str, path: str, parameters: dict[str, str] | None = None) -> httpx.Response:
+        """Call a trading route with the session's token and nothing signed."""
+        path = path if path.startswith("/") else f"/api/v3/{path}"
+        response = self.http.request(method, path, params=parameters, headers=self._bearer)
+        if any((endpoint.method, endpoint.path) == (method, path) for endpoint in ENDPOINTS):
+            check_reply(method, path, response)
+        return response
+
+    @property
+    def _bearer(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.access_token}"}
+
+    def _ask(self, method: str, path: str, body: object = None, *, bearer: bool = True) -> Any:
+        response = self.http.request(method, f"/auth/v1/{path}", json=body, headers=self._bearer if bearer else {})
+        assert response.is_success, f"{response.status_code} {response.text}"
+        return response.json() if response.content else None
