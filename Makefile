@@ -1,0 +1,63 @@
+# `make run` and `make test` install what they need into .venv and need nothing but Python 3.11 or newer.
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check format bench migrate lock clean
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+
+# The first of these that is new enough; `make run PYTHON=/path/to/python` chooses another.
+PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11 python3.14; do \
+	if $$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' > /dev/null 2>&1; then echo $$name; break; fi; done)
+
+LOCK_OPTIONS := --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
+	--no-emit-find-links
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: $(VENV)/local.stamp ## Start an exchange on http://127.0.0.1:8080 (ARGS="--port 9000 --fresh": see crossbook up --help)
+	@exec $(BIN)/crossbook up $(ARGS)
+
+test: $(VENV)/dev.stamp ## Run every test, or some: make test T=tests/core
+	@$(BIN)/python -m pytest $(T)
+
+check: $(VENV)/dev.stamp ## Check format, style, types and import contracts
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: $(VENV)/dev.stamp ## Format the code and mend what can be mended
+	@$(BIN)/ruff check --fix-only .
+	@$(BIN)/ruff format .
+
+bench: $(VENV)/dev.stamp ## Measure a fresh exchange on this machine
+	@$(BIN)/python -m loadtests $(ARGS)
+
+migrate: $(VENV)/local.stamp ## Migrate another database: make migrate CROSSBOOK_DATABASE_URL=postgresql://...
+	@$(BIN)/python -m services.local.migrate
+
+lock: $(VENV)/dev.stamp ## Bring the locks in line with pyproject.toml (UPGRADE=--upgrade for the newest versions)
+	@$(BIN)/uv pip compile $(LOCK_OPTIONS) $(UPGRADE) --extra local --extra dev pyproject.toml -o requirements-dev.lock
+	@$(BIN)/uv pip compile $(LOCK_OPTIONS) -c requirements-dev.lock --extra local pyproject.toml -o requirements-local.lock
+	@$(BIN)/uv pip compile $(LOCK_OPTIONS) -c requirements-dev.lock pyproject.toml -o requirements.lock
+
+clean: ## Delete the virtual environment and caches, not the exchange's data
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(VENV)/bin/python:
+	@test -n "$(PYTHON)" || { \
+		echo "Crossbook needs Python 3.11 or newer. Here, python3 is: $$(python3 --version 2>&1 || echo missing)." >&2; \
+		echo "Install one, or name one: make run PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@echo "Creating $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+		echo "Python could not create a virtual environment. On Debian: apt install python3-venv" >&2; exit 1; }
+
+# setuptools, which builds the editable install, comes from the lock like everything else.
+$(VENV)/%.stamp: requirements-%.lock pyproject.toml | $(VENV)/bin/python
+	@echo "Installing $< (a minute or two the first time)"
+	@$(PIP) install --require-hashes -r $<
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
