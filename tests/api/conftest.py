@@ -7,6 +7,7 @@ import asyncpg
 import httpx
 import pytest
 
+import tests.profiles  # noqa: F401
 from tests.api.trader import Trader
 from tests.running import RunningSystem
 

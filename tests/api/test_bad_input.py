@@ -340,12 +340,13 @@ def test_a_bad_id_finds_and_cancels_nothing(method: str, ids: Parameters, error:
 
 
 def test_an_unknown_order_is_neither_found_nor_cancelled(stage: Stage) -> None:
+    other_id = str(stage.other_id)
     for ids in (
-        *({"orderId": number} for number in (0, 2**62, 2**63 - 1, stage.other_id)),
+        *({"orderId": number} for number in ("0", str(2**62), str(2**63 - 1), other_id)),
         *({"origClientOrderId": name} for name in ("nobodys", "MINE", "theirs")),
-        {"orderId": stage.other_id, "origClientOrderId": "theirs"},
-        {"orderId": stage.other_id, "origClientOrderId": "mine"},
-        {"orderId": 0, "origClientOrderId": "mine"},
+        {"orderId": other_id, "origClientOrderId": "theirs"},
+        {"orderId": other_id, "origClientOrderId": "mine"},
+        {"orderId": "0", "origClientOrderId": "mine"},
     ):
         named = {"symbol": "BTCUSDT", **ids}
         assert error_of(stage.trader.send("GET", "order", named)) == NO_SUCH_ORDER
