@@ -1,0 +1,107 @@
+"""Plots of a results directory, drawn from its JSON files alone, so they can be drawn again at any time."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import matplotlib as mpl
+
+mpl.use("Agg")
+
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+
+from loadtests import results
+
+SIZE_INCHES: Final = (7.2, 4.2)
+DOTS_PER_INCH: Final = 90
+_NINES: Final = ((0.0, "0"), (0.9, "90"), (0.99, "99"), (0.999, "99.9"), (0.9999, "99.99"))
+
+
+def draw(directory: Path) -> list[Path]:
+    """Draw what the directory has results for."""
+    drawn = []
+    for scenario, plot in _PLOTS.items():
+        result = results.read(directory, scenario)
+        if result is not None:
+            figure, axes = plt.subplots(figsize=SIZE_INCHES, layout="constrained")
+            plot(axes, result)
+            path = directory / f"{scenario}.png"
+            figure.savefig(path, dpi=DOTS_PER_INCH)
+            plt.close(figure)
+            drawn.append(path)
+    return drawn
+
+
+def _open_loop(axes: Axes, result: dict[str, Any]) -> None:
+    run = result["figures"]["chosen"]
+    for name, label in (("order_entry", "orders and cancels"), ("reads", "reads")):
+        _percentiles(axes, run[name], label)
+    _percentile_axes(axes, f"Open loop, {run['offered_per_s']:.0f} requests/s, half orders and half reads")
+
+
+def _capacity(axes: Axes, result: dict[str, Any]) -> None:
+    figures = result["figures"]
+    for name, label in (("placing", "closed loop, new orders"), ("mixed", "closed loop, orders and cancels")):
+        throughput = [run["answered_per_s"] for run in figures[name]]
+        (line,) = axes.plot(throughput, [run["all"]["p99_ms"] for run in figures[name]], "o-", label=f"{label}: p99")
+        axes.plot(
+            throughput, [run["all"]["p50_ms"] for run in figures[name]], "o:", color=line.get_color(), label="p50"
+        )
+        for run in figures[name]:
+            axes.annotate(
+                str(run["connections"]),
+                (run["answered_per_s"], run["all"]["p99_ms"]),
+                textcoords="offset points",
+                xytext=(4, 4),
+                fontsize=7,
+            )
+    steps = figures["steps"]
+    axes.plot(
+        [run["answered_per_s"] for run in steps], [run["all"]["p99_ms"] for run in steps], "s-", label="open loop: p99"
+    )
+    axes.axhline(100, color="grey", linewidth=0.8, linestyle="--")
+    axes.set(xlabel="acknowledged per second", ylabel="latency (ms)", yscale="log")
+    axes.set_title("Order entry with durable acknowledgement (numbers: connections)", fontsize=10)
+    axes.grid(visible=True, which="both", alpha=0.3)
+    axes.legend(fontsize=7)
+
+
+def _snapshots(axes: Axes, result: dict[str, Any]) -> None:
+    figures = result["figures"]
+    for name, label in (("without_snapshots", "no snapshots"), ("with_snapshots", "one every 2 s")):
+        for number, run in enumerate(figures[name]):
+            _percentiles(axes, run["latency"], label if number == 0 else None, colour=f"C{name == 'with_snapshots':d}")
+    _percentile_axes(axes, "Commands to an engine with 100,000 open orders")
+
+
+def _percentiles(axes: Axes, summary: dict[str, Any], label: str | None, colour: str | None = None) -> None:
+    """Latency over the share of requests that were faster, the share drawn in nines."""
+    total = sum(count for _, count in summary["histogram_us"])
+    nines, latencies_ms, seen = [], [], 0
+    for upper_us, count in summary["histogram_us"]:
+        # Between two values of the sample there is nothing: half a request keeps the last one on the plot.
+        nines.append(_nines(min(seen / total, 1 - 0.5 / total)))
+        latencies_ms.append(upper_us / 1000)
+        seen += count
+    axes.plot(nines, latencies_ms, label=label, color=colour, drawstyle="steps-post", linewidth=1.2)
+
+
+def _percentile_axes(axes: Axes, title: str) -> None:
+    axes.set_xticks([_nines(share) for share, _ in _NINES], [text for _, text in _NINES])
+    axes.set(xlabel="percentile", ylabel="latency (ms)", yscale="log")
+    axes.set_title(title, fontsize=10)
+    axes.grid(visible=True, which="both", alpha=0.3)
+    axes.legend(fontsize=8)
+
+
+def _nines(share: float) -> float:
+    return -math.log10(1 - share)
+
+
+_PLOTS: Final[dict[str, Callable[[Axes, dict[str, Any]], None]]] = {
+    "open_loop": _open_loop,
+    "capacity": _capacity,
+    "snapshots": _snapshots,
+}
