@@ -59,5 +59,5 @@ $(VENV)/bin/python:
 $(VENV)/%.stamp: requirements-%.lock pyproject.toml | $(VENV)/bin/python
 	@echo "Installing $< (a minute or two the first time)"
 	@$(PIP) install --require-hashes -r $<
-	@$(PIP) install --no-deps --no-build-isolation -e .
+	@PYTHONWARNINGS=ignore $(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@

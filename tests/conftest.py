@@ -18,6 +18,7 @@ import pytest
 from redis import Redis
 
 from services.local.embedded import EmbeddedPostgres, EmbeddedRedis
+from services.local.guard import Guard
 from services.local.migrate import upgrade
 from tests.running import RunningSystem
 
@@ -35,6 +36,14 @@ def session_directory() -> Iterator[Path]:
         yield Path(name)
 
 
+@pytest.fixture(scope="session")
+def guard() -> Iterator[Guard]:
+    """Ends the session's servers should the tests be killed."""
+    started = Guard()
+    yield started
+    started.close()
+
+
 @pytest.fixture
 def server_directory(session_directory: Path) -> Iterator[Path]:
     """An empty directory for a test that starts servers of its own."""
@@ -43,21 +52,21 @@ def server_directory(session_directory: Path) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def embedded_postgres(session_directory: Path) -> Iterator[EmbeddedPostgres]:
+def embedded_postgres(session_directory: Path, guard: Guard) -> Iterator[EmbeddedPostgres]:
     """The session's PostgreSQL server. Commits survive its crash (``stop("immediate")``) but need no disk."""
     directory = session_directory / "postgres"
     server = EmbeddedPostgres(directory / "data", durable=False)
-    server.start(directory / "postgres.log")
+    server.start(directory / "postgres.log", guard)
     yield server
     server.stop()
 
 
 @pytest.fixture(scope="session")
-def embedded_redis(session_directory: Path) -> Iterator[EmbeddedRedis]:
+def embedded_redis(session_directory: Path, guard: Guard) -> Iterator[EmbeddedRedis]:
     """The session's Redis server."""
     directory = session_directory / "redis"
     server = EmbeddedRedis(directory)
-    server.start(directory / "redis.log")
+    server.start(directory / "redis.log", guard)
     yield server
     server.stop()
 

@@ -26,6 +26,7 @@ from urllib.parse import quote
 
 import psutil
 
+from services.local.guard import Guard
 from services.local.launch import POLL_INTERVAL_S, Launch, end
 
 with warnings.catch_warnings():
@@ -65,6 +66,7 @@ class EmbeddedPostgres:
         self._user: str | None = server.system_user
         self._sockets = _socket_directory(self.directory, ".s.PGSQL.5432")
         self._process: subprocess.Popen[bytes] | None = None
+        self._guard: Guard | None = None
 
     def url(self, database: str = "postgres", role: str = POSTGRES_SUPERUSER) -> str:
         """Return the URL of ``database`` for asyncpg."""
@@ -143,16 +145,17 @@ class EmbeddedPostgres:
             return False
         return len(lines) >= 8 and lines[7].strip() == "ready"
 
-    def start(self, log: Path) -> None:
-        """Start as a child of this process and wait until it is ready."""
+    def start(self, log: Path, guard: Guard | None = None) -> None:
+        """Start as a child of this process and wait until it is ready. A guard ends it should this process die."""
         self.prepare()
-        self._process = _start(self.launch(), log)
+        self._guard = guard
+        self._process = _start(self.launch(), log, guard)
         _wait_until(self.is_ready, self._process, log, POSTGRES_START_TIMEOUT_S)
 
     def stop(self, mode: StopMode = "fast") -> None:
         """Stop the server this object started. ``immediate`` is a crash: the next start recovers from the log."""
         if self._process is not None:
-            _stop(self._process, _STOP_SIGNALS[mode])
+            _stop(self._process, _STOP_SIGNALS[mode], self._guard)
             self._process = None
 
 
@@ -164,6 +167,7 @@ class EmbeddedRedis:
         self.directory = directory.resolve()
         self._socket = _socket_directory(self.directory, "redis.sock") / "redis.sock"
         self._process: subprocess.Popen[bytes] | None = None
+        self._guard: Guard | None = None
 
     @property
     def url(self) -> str:
@@ -195,16 +199,16 @@ class EmbeddedRedis:
                 return False
         return True
 
-    def start(self, log: Path) -> None:
-        """Start as a child of this process and wait until it is ready."""
+    def start(self, log: Path, guard: Guard | None = None) -> None:
+        """Start as a child of this process and wait until it is ready. A guard ends it should this process die."""
         self.prepare()
-        self._process = _start(self.launch(), log)
+        self._process = _start(self.launch(), log, guard)
         _wait_until(self.is_ready, self._process, log, REDIS_START_TIMEOUT_S)
 
     def stop(self) -> None:
         """Stop the server this object started."""
         if self._process is not None:
-            _stop(self._process, signal.SIGTERM)
+            _stop(self._process, signal.SIGTERM, self._guard)
             self._process = None
 
 
@@ -236,23 +240,26 @@ def _processes_in(directory: Path, name: str) -> list[psutil.Process]:
     return [process for process in found if process.info["name"] == name and process.info["cwd"] == str(directory)]
 
 
-def _start(launch: Launch, log: Path) -> subprocess.Popen[bytes]:
+def _start(launch: Launch, log: Path, guard: Guard | None) -> subprocess.Popen[bytes]:
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
-        return launch.start(output)
+        process = launch.start(output)
+    if guard is not None:
+        guard.watch(process.pid, launch.stop_signal)
+    return process
 
 
 def _wait_until(is_ready: Callable[[], bool], process: subprocess.Popen[bytes], log: Path, timeout_s: float) -> None:
     deadline = time.monotonic() + timeout_s
     while not is_ready():
         if process.poll() is not None or time.monotonic() > deadline:
-            _stop(process, signal.SIGQUIT)
+            _stop(process, signal.SIGQUIT, None)
             tail = "\n".join(log.read_text(errors="replace").splitlines()[-10:])
             raise EmbeddedError(f"{process.args!r} did not become ready; the end of its log:\n{tail}")
         time.sleep(POLL_INTERVAL_S)
 
 
-def _stop(process: subprocess.Popen[bytes], stop_signal: signal.Signals) -> None:
+def _stop(process: subprocess.Popen[bytes], stop_signal: signal.Signals, guard: Guard | None) -> None:
     if process.poll() is None:
         process.send_signal(stop_signal)
         try:
@@ -260,3 +267,5 @@ def _stop(process: subprocess.Popen[bytes], stop_signal: signal.Signals) -> None
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+    if guard is not None:
+        guard.release(process.pid)

@@ -111,9 +111,9 @@ class LocalExchange:
         await self._await_active_engine()
         # 4. Somebody to trade with.
         demo = await self._provide_demo() if self._options.demo else None
+        say(welcome(self._addresses.base_url, self._directory, demo))
         self._ready = True
         self._publish_state()
-        say(welcome(self._addresses.base_url, self._directory, demo))
 
     async def _start(self, *specs: ChildSpec) -> None:
         children = [Child(spec, self._directory.logs, self._guard, self._publish_state) for spec in specs]
