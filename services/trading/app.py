@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, Final
 
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse
@@ -22,6 +22,8 @@ from services.trading.markets import Markets
 from services.trading.principals import Principals
 from services.trading.routes import ENDPOINTS
 from services.trading.settings import TradingSettings
+
+_CANCEL_AGAIN_S: Final = 1.0
 
 _log = telemetry.logger(__name__)
 
@@ -71,12 +73,21 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.services = Services(settings, pool, gateway, Markets(pool), principals)
     tasks = [asyncio.create_task(gateway.run()), asyncio.create_task(principals.run())]
     yield
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    await _end(tasks)
     await principals.close()
     await pool.close()
     await client.aclose()
+
+
+async def _end(tasks: list[asyncio.Task[None]]) -> None:
+    """Cancel until they end. Once is not enough on Python 3.11, where ``asyncio.wait_for`` can swallow a cancellation
+    that comes just as what it waits for is done; the Redis client sends with it.
+    """
+    running = set(tasks)
+    while running:
+        for task in running:
+            task.cancel()
+        _, running = await asyncio.wait(running, timeout=_CANCEL_AGAIN_S)
 
 
 def _document(app: FastAPI) -> None:

@@ -143,6 +143,9 @@ class Gateway:
                 return replies
             if response is not None and response.status_code != httpx.codes.SERVICE_UNAVAILABLE:
                 _log.error("engine_refused_parcel", status=response.status_code, body=response.text[:200])
+                if response.is_server_error:
+                    # Whoever failed may have failed after the commit.
+                    response.raise_for_status()
                 raise _NotStarted
             self._engine_urls.rotate(-1)
             attempt += 1
