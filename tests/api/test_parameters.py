@@ -147,15 +147,13 @@ def test_parameters_cannot_be_changed() -> None:
 def test_every_parameter_has_its_dialect_error_when_it_is_wrong(endpoint: Endpoint[Any]) -> None:
     """A parameter whose type falls back to pydantic's own errors would crash the translation."""
     model: type[Parameters] = endpoint.parameters
-    required = {
-        str(field.alias): ORDER[str(field.alias)] for field in model.model_fields.values() if field.is_required()
-    }
-    validate(model, required)
-    for field in model.model_fields.values():
-        for text in ("\0", "", "x" * 100, "[]"):
-            sent: Mapping[str, str] = {**required, str(field.alias): text}
+    is_required = {str(field.alias): field.is_required() for field in model.model_fields.values()}
+    right = {name: ORDER[name] for name in is_required if is_required[name]}
+    validate(model, right)
+    for name in is_required:
+        for wrong in ("\0", "", "x" * 100, "[]"):
             with pytest.raises(DialectError):
-                validate(model, dict(sent))
+                validate(model, {**right, name: wrong})
 
 
 def _order(**parameters: str) -> OrderParameters:
