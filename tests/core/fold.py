@@ -129,6 +129,6 @@ def _check_fill(old: OrderState, new: OrderState, trade: OrderFilled) -> None:
 
 
 def _check_end(old: OrderState, new: OrderState) -> None:
-    # A market order by quote amount may have filled all that its quantity was found to be, and still expire.
-    assert old.status in OPEN_STATUSES or old.quote_quantity_e8
+    assert old.status in OPEN_STATUSES
+    assert new.executed_e8 < new.quantity_e8
     assert (new.executed_e8, new.executed_quote_e8) == (old.executed_e8, old.executed_quote_e8)

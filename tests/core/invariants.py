@@ -26,16 +26,16 @@ def check_money(exchange: Exchange) -> None:
     locked: Counter[tuple[int, str]] = Counter()
     for listing in exchange.listings.values():
         for order in resting_orders(listing):
-            assert order.reserved_e8 == reservation(order), order.state()
+            assert order.reserved_e8 == reservation(order), f"an order reserves what it may cost: {order.state()}"
             locked[order.account_id, listing.paying_asset(order.side)] += order.reserved_e8
     for account_id, balances in exchange.accounts.balances.items():
         for asset, balance in balances.items():
-            assert 0 <= balance.free_e8 <= MAX_E8, (account_id, asset)
-            assert 0 <= balance.locked_e8 <= MAX_E8, (account_id, asset)
-            assert balance.locked_e8 == locked.pop((account_id, asset), 0), (account_id, asset)
+            assert 0 <= balance.free_e8 <= MAX_E8, f"free is an amount: {account_id} {asset}"
+            reserved = locked.pop((account_id, asset), 0)
+            assert balance.locked_e8 == reserved <= MAX_E8, f"locked is what orders reserve: {account_id} {asset}"
             sums[asset] += balance.free_e8 + balance.locked_e8
     assert not locked, "an order reserves money its owner does not have"
-    assert sums == Counter(exchange.accounts.supply)
+    assert sums == Counter(exchange.accounts.supply), "money is conserved"
     assert exchange.accounts.imbalances() == {}
     assert exchange.accounts.changes() == [], "a command leaves no balance change behind for the next one"
 
@@ -63,8 +63,10 @@ def check_side(side: BookSide, name: Side) -> None:
     prices = [level.price_e8 for level in levels]
     assert prices == sorted(set(prices), reverse=name is Side.BUY), "levels run from best to worst, each price once"
     assert side.best() is (levels[0] if levels else None)
-    assert {level.price_e8: level for level in levels} == side.levels
-    assert side.depth(3) == [(level.price_e8, level.quantity_e8) for level in levels][:3]
+    assert {level.price_e8: level for level in levels} == side.levels, "every level has its place"
+    assert side.depth(3) == [(level.price_e8, level.quantity_e8) for level in levels][:3], (
+        "the depth is the best levels"
+    )
     assert not side.touched, "a command leaves no level change behind for the next one"
     for level in levels:
         check_level(level, name)
@@ -73,21 +75,22 @@ def check_side(side: BookSide, name: Side) -> None:
 def check_level(level: Level, side: Side) -> None:
     orders = list(level.orders())
     assert orders, "an empty level is gone"
-    assert level.quantity_e8 == sum(order.remaining_e8 for order in orders)
-    assert level.head is orders[0]
-    assert level.tail is orders[-1]
-    assert [order.previous for order in orders] == [None, *orders[:-1]]
-    # First come, first served: no order has ever been moved behind a younger one.
-    assert [order.order_id for order in orders] == sorted(order.order_id for order in orders)
+    assert level.quantity_e8 == sum(order.remaining_e8 for order in orders), (
+        "a level's total is what its orders have left"
+    )
+    assert level.quantity_e8 <= MAX_E8, "a level's total can be stored"
+    assert (level.head, level.tail) == (orders[0], orders[-1]), "a level knows both ends"
+    assert [order.previous for order in orders] == [None, *orders[:-1]], "links lead back as they lead forth"
+    order_ids = [order.order_id for order in orders]
+    assert order_ids == sorted(order_ids), "first come, first served"
     for order in orders:
         check_resting(order, level, side)
 
 
 def check_resting(order: Order, level: Level, side: Side) -> None:
-    assert order.level is level
-    assert (order.side, order.price_e8) == (side, level.price_e8)
-    assert order.status in OPEN_STATUSES
-    assert 0 < order.remaining_e8 == order.quantity_e8 - order.executed_e8
+    assert (order.level, order.side, order.price_e8) == (level, side, level.price_e8), "an order knows where it rests"
+    assert order.status in OPEN_STATUSES, "only open orders rest"
+    assert 0 < order.remaining_e8 == order.quantity_e8 - order.executed_e8, "an order rests with what is left of it"
 
 
 def check_indexes(exchange: Exchange, listing: Listing) -> None:
@@ -95,13 +98,13 @@ def check_indexes(exchange: Exchange, listing: Listing) -> None:
     by_client_order_id: dict[tuple[int, str], Order] = {}
     open_by_account: dict[int, dict[int, Order]] = {}
     for order in resting_orders(listing):
-        assert exchange.orders[order.order_id] is order
-        assert order.symbol == listing.market.symbol
-        assert 0 < order.order_id <= exchange.last_order_id
+        assert exchange.orders.get(order.order_id) is order, "every resting order can be found by its id"
+        assert order.symbol == listing.market.symbol, "an order rests in its own market"
+        assert 0 < order.order_id <= exchange.last_order_id, "ids count up"
         by_client_order_id[order.account_id, order.client_order_id] = order
         open_by_account.setdefault(order.account_id, {})[order.order_id] = order
-    assert listing.by_client_order_id == by_client_order_id
-    assert listing.open_by_account == open_by_account
+    assert listing.by_client_order_id == by_client_order_id, "every resting order can be found by its name"
+    assert listing.open_by_account == open_by_account, "every resting order can be found by its owner"
 
 
 def resting_orders(listing: Listing) -> Iterator[Order]:
@@ -113,10 +116,10 @@ def resting_orders(listing: Listing) -> Iterator[Order]:
 def check_events(events: Sequence[Event]) -> None:
     """One command's events: what happened, then each balance once, then at most one book change."""
     ranks = [_rank(event) for event in events]
-    assert ranks == sorted(ranks)
-    assert ranks.count(2) <= 1
+    assert ranks == sorted(ranks), "what happened comes first, then balances, then the book"
+    assert ranks.count(2) <= 1, "a command changes one book, once"
     balances = [(event.account_id, event.asset) for event in events if isinstance(event, BalanceChanged)]
-    assert len(balances) == len(set(balances))
+    assert len(balances) == len(set(balances)), "a balance is told once"
 
 
 def _rank(event: Event) -> int:

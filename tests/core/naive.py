@@ -24,17 +24,8 @@ UNITS = 10**8
 LARGEST = 2**63 - 1
 FEE_ACCOUNT = 1
 
-# A transfer's reference decides before all else, its owner's balance last.
-TRANSFER_PRECEDENCE = [
-    Refusal.REFERENCE_ALREADY_USED,
-    Refusal.REFERENCE_USED_DIFFERENTLY,
-    Refusal.INVALID_AMOUNT,
-    Refusal.INVALID_ACCOUNT,
-    Refusal.INVALID_REFERENCE,
-    Refusal.UNKNOWN_ASSET,
-    Refusal.SUPPLY_OVERFLOW,
-    Refusal.INSUFFICIENT_BALANCE,
-]
+# For a withdrawal the owner's balance is asked for last.
+WITHDRAWAL_PRECEDENCE = sorted(Refusal, key=lambda refusal: refusal is Refusal.INSUFFICIENT_BALANCE)
 
 
 @dataclass(eq=False)
@@ -152,7 +143,7 @@ class NaiveExchange:
             case CancelAllOrders():
                 return first(self._cancel_all_faults(command))
             case Deposit() | Withdraw():
-                return first(self._transfer_faults(command), TRANSFER_PRECEDENCE)
+                return first(self._transfer_faults(command), WITHDRAWAL_PRECEDENCE)
             case DefineMarket():
                 return first(self._market_faults(command.market))
 
@@ -160,14 +151,15 @@ class NaiveExchange:
         market = self.markets.get(command.symbol)
         if market is None:
             return {Refusal.UNKNOWN_SYMBOL: True}
-        is_market = command.type is OrderType.MARKET
+        faults = self._market_order_faults if command.type is OrderType.MARKET else self._limit_order_faults
         return {
+            Refusal.UNSUPPORTED_COMBINATION: not is_well_formed(command),
             Refusal.MARKET_CLOSED: market.status is not MarketStatus.TRADING,
             Refusal.DUPLICATE_CLIENT_ORDER_ID: any(
                 order.client_order_id == command.client_order_id
                 for order in self._own_orders(command.account_id, command.symbol)
             ),
-            **(self._market_order_faults if is_market else self._limit_order_faults)(command, market),
+            **faults(command, market),
         }
 
     def _limit_order_faults(self, command: PlaceOrder, market: Market) -> dict[Refusal, bool]:
@@ -178,6 +170,7 @@ class NaiveExchange:
             or outside(price, market.min_price_e8, market.max_price_e8),
             Refusal.LOT_SIZE: off_grid(quantity, market.step_size_e8)
             or outside(quantity, market.min_quantity_e8, market.max_quantity_e8),
+            Refusal.LEVEL_FULL: self._level_total(command) + quantity > LARGEST,
             Refusal.NOTIONAL: outside(notional, market.min_notional_e8, market.max_notional_e8),
             Refusal.MAX_NUM_ORDERS: len(self._own_orders(command.account_id, market.symbol)) >= market.max_open_orders,
             Refusal.WOULD_MATCH_IMMEDIATELY: command.type is OrderType.LIMIT_MAKER
@@ -187,12 +180,12 @@ class NaiveExchange:
 
     def _market_order_faults(self, command: PlaceOrder, market: Market) -> dict[Refusal, bool]:
         makers = self._makers(market.symbol, command.side)
-        quantity = self._wanted(command, market)
-        cost = cost_of(makers, quantity)
+        available, quantity = self._wanted(command, market)
+        cost = cost_of(makers, available)
         by_quote = command.quote_quantity_e8 != 0
         notional = cost if by_quote else self.last_price.get(market.symbol, 0) * quantity // UNITS
-        too_little = quantity < max(market.step_size_e8, market.min_quantity_e8)
-        too_much = outside(quantity, 0, market.max_quantity_e8)
+        too_little = available < max(market.step_size_e8, market.min_quantity_e8)
+        too_much = outside(quantity, 0, market.max_quantity_e8 or LARGEST)
         lowest = market.min_notional_e8 if market.apply_min_notional_to_market else 0
         highest = market.max_notional_e8 if market.apply_max_notional_to_market else 0
         return {
@@ -201,18 +194,26 @@ class NaiveExchange:
             Refusal.LOT_SIZE: too_much or (not by_quote and (too_little or off_grid(quantity, market.step_size_e8))),
             Refusal.MARKET_LOT_SIZE: outside(quantity, 0, market.max_market_quantity_e8),
             Refusal.NOTIONAL: notional > 0 and outside(notional, lowest, highest),
-            Refusal.INSUFFICIENT_BALANCE: self._cannot_pay(command, cost, quantity),
+            Refusal.INSUFFICIENT_BALANCE: self._cannot_pay(command, cost, available),
         }
 
-    def _wanted(self, command: PlaceOrder, market: Market) -> int:
-        """The quantity asked for, or the largest one that what is offered now gives within the quote amount."""
+    def _wanted(self, command: PlaceOrder, market: Market) -> tuple[int, int]:
+        """What a market order must be able to pay for, and what it asks for.
+
+        By quote amount that is the largest quantity that what is offered gives within the amount; when all that is
+        offered leaves some of it, the order asks for the rest at the last price, in vain.
+        """
         if not command.quote_quantity_e8:
-            return command.quantity_e8
+            return command.quantity_e8, command.quantity_e8
         makers = self._makers(market.symbol, command.side)
         step = market.step_size_e8
         offered = range(0, sum(maker.remaining for maker in makers) + 1, step)
         within = bisect_right(offered, command.quote_quantity_e8, key=lambda quantity: cost_of(makers, quantity))
-        return max(within - 1, 0) * step
+        available = max(within - 1, 0) * step
+        if not makers or available < offered[-1]:
+            return available, available
+        rest = command.quote_quantity_e8 - cost_of(makers, available)
+        return available, available + rest // exact(makers[-1].price, step) * step
 
     def _cannot_pay(self, command: PlaceOrder, cost: int, quantity: int) -> bool:
         need = cost if command.side is Side.BUY else quantity
@@ -309,7 +310,7 @@ class NaiveExchange:
             command.type,
             command.time_in_force,
             command.price_e8,
-            self._wanted(command, self.markets[command.symbol]),
+            self._wanted(command, self.markets[command.symbol])[1],
             command.quote_quantity_e8,
             self.now_us,
             self.now_us,
@@ -357,20 +358,15 @@ class NaiveExchange:
 
     def _expiry_reason(self, order: Order) -> ExpiryReason:
         """Why an order that has traded what it could may not stay, if so."""
-        if order.type is OrderType.MARKET and (order.remaining or self._could_have_bought_more(order)):
+        if not order.remaining:
+            return ExpiryReason.NONE
+        if order.type is OrderType.MARKET:
             return ExpiryReason.INSUFFICIENT_LIQUIDITY
-        if order.remaining and order.time_in_force is TimeInForce.IOC:
-            return ExpiryReason.UNFILLED_IOC_QUANTITY_EXPIRED
-        if order.remaining and order.time_in_force is TimeInForce.FOK:
-            return ExpiryReason.UNFILLED_FOK_ORDER_EXPIRED
-        return ExpiryReason.NONE
-
-    def _could_have_bought_more(self, order: Order) -> bool:
-        """Did an order by quote amount run out of makers while another step at the last price was within it?"""
-        if not order.quote_quantity or self._makers(order.symbol, order.side):
-            return False
-        step = self.markets[order.symbol].step_size_e8
-        return order.executed_quote + exact(self.last_price[order.symbol], step) <= order.quote_quantity
+        return {
+            TimeInForce.GTC: ExpiryReason.NONE,
+            TimeInForce.IOC: ExpiryReason.UNFILLED_IOC_QUANTITY_EXPIRED,
+            TimeInForce.FOK: ExpiryReason.UNFILLED_FOK_ORDER_EXPIRED,
+        }[order.time_in_force]
 
     def _end(self, order: Order, status: OrderStatus, reason: ExpiryReason = ExpiryReason.NONE) -> None:
         order.status, order.expiry_reason, order.updated_us = status, reason, self.now_us
@@ -390,6 +386,14 @@ class NaiveExchange:
 
     def _own_orders(self, account_id: int, symbol: str) -> list[Order]:
         return [order for order in self.book if order.account_id == account_id and order.symbol == symbol]
+
+    def _level_total(self, command: PlaceOrder) -> int:
+        """What already waits where the order would."""
+        return sum(
+            order.remaining
+            for order in self.book
+            if (order.symbol, order.side, order.price) == (command.symbol, command.side, command.price_e8)
+        )
 
     def _paying_asset(self, order: Order | PlaceOrder) -> str:
         market = self.markets[order.symbol]
@@ -418,8 +422,15 @@ def first(faults: dict[Refusal, bool], precedence: Sequence[Refusal] = tuple(Ref
     return next((refusal for refusal in precedence if faults.get(refusal)), None)
 
 
+def is_well_formed(command: PlaceOrder) -> bool:
+    """Which of price, quantity and quote amount are given must fit the type; what is not given is 0."""
+    given = (command.price_e8, command.quantity_e8, command.quote_quantity_e8)
+    expected = [(0, 1, 0), (0, 0, 1)] if command.type is OrderType.MARKET else [(1, 1, 0)]
+    return tuple((number > 0) - (number < 0) for number in given) in expected
+
+
 def off_grid(value: int, step: int) -> bool:
-    return value <= 0 or value % step != 0
+    return not 1 <= value <= LARGEST or value % step != 0
 
 
 def outside(value: int, lowest: int, highest: int) -> bool:

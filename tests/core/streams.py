@@ -20,7 +20,8 @@ from services.engine.core.exchange import Exchange
 
 START_US = 1_750_000_000_000_000
 ACCOUNTS = (1, 11, 12, 13, 14)  # 1 is the fee account: nothing forbids it to trade
-ASSETS = ("BTC", "ETH", "USDT")
+# Units of a random deposit: DUST is worth so little that its amounts come near the largest numbers there are.
+ASSETS = {"BTC": ONE_E8, "ETH": ONE_E8, "USDT": ONE_E8, "DUST": 4_000_000 * ONE_E8}
 
 
 class Timed(NamedTuple):
@@ -90,6 +91,18 @@ VENUES = (
         middle_ticks=15,
         most_steps=9,
     ),
+    Venue(
+        Market(
+            symbol="DUSTUSDT",
+            base_asset="DUST",
+            quote_asset="USDT",
+            tick_size_e8=1,
+            step_size_e8=ONE_E8,
+            max_open_orders=4,
+        ),
+        middle_ticks=3,
+        most_steps=60_000_000_000,
+    ),
 )
 
 
@@ -100,15 +113,15 @@ class RandomCommands:
         self.random = Random(seed)
         self.now_us = START_US
         self.references = 0
-        self.last_transfer: Deposit | Withdraw = Deposit(ACCOUNTS[0], ASSETS[0], ONE_E8, "t0")
+        self.last_transfer: Deposit | Withdraw = Deposit(ACCOUNTS[0], "BTC", ONE_E8, "t0")
 
     def opening(self) -> Iterator[Timed]:
         """List the markets and give everyone money."""
         for venue in VENUES:
             yield self._at_some_time(DefineMarket(venue.market))
         for account_id in ACCOUNTS:
-            for asset in ASSETS:
-                amount = self.random.choice((1, 20, 300, 4000)) * ONE_E8
+            for asset, unit in ASSETS.items():
+                amount = self.random.choice((1, 20, 300, 4000)) * unit
                 yield self._at_some_time(Deposit(account_id, asset, amount, self._new_reference()))
 
     def next(self, last_order_id: int) -> Timed:
@@ -125,13 +138,14 @@ class RandomCommands:
         choice = self.random
         venue = choice.choice(VENUES)
         side = choice.choice((Side.BUY, Side.SELL))
+        post_only = choice.random() < 0.15
         return PlaceOrder(
             self._account(),
             self._symbol(venue),
             self._client_order_id(),
             side,
-            choice.choices((OrderType.LIMIT, OrderType.LIMIT_MAKER), (85, 15))[0],
-            choice.choices((TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK), (60, 20, 20))[0],
+            OrderType.LIMIT_MAKER if post_only else OrderType.LIMIT,
+            TimeInForce.GTC if post_only else choice.choices(tuple(TimeInForce), (60, 20, 20))[0],
             self._quantity(venue),
             self._price(venue, side),
         )
@@ -169,7 +183,7 @@ class RandomCommands:
         choice = self.random
         make = choice.choice((Deposit, Withdraw))
         account_id = self._account() if choice.random() < 0.97 else choice.choice((0, -1, MAX_E8 + 1))
-        asset = choice.choice(ASSETS) if choice.random() < 0.97 else "DOGE"
+        asset = choice.choice(list(ASSETS)) if choice.random() < 0.97 else "DOGE"
         amount = choice.randint(1, 200 * ONE_E8) if choice.random() < 0.94 else choice.choice((0, -1, MAX_E8))
         references = (self._new_reference(), "t1", self.last_transfer.reference, "", "x" * 129)
         reference = choice.choices(references, (86, 4, 4, 3, 3))[0]

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.core.scenario import Scenario
+from tests.core.scenario import Scenario, plain
 from tests.core.venue import LevelChanges, Venue
 
 FUNDS = "ada 1000 USDT, ada 10 BTC, bob 1000 USDT, bob 10 BTC, cleo 1000 USDT, cleo 10 BTC"
@@ -442,6 +442,14 @@ MARKET_BY_QUOTE = [
         book="8@90 |",
     ),
     Case(
+        "a sell whose amount ends with a level goes on where a step still fits",
+        "ada sells at market for 100.09",
+        "FILLED 1.001 for 100.09",
+        resting="bob buys 1 at 100, cleo buys 9 at 90",
+        trades="1 at 100 with bob1, 0.001 at 90 with cleo1",
+        book="8.999@90 |",
+    ),
+    Case(
         "a buy that empties the book with money left has expired",
         "ada buys at market for 500",
         "EXPIRED 1 for 100 INSUFFICIENT_LIQUIDITY",
@@ -526,6 +534,23 @@ def test_the_quantity_of_an_order_by_quote_is_what_it_bought(venue: Venue) -> No
     *_, outcome = scenario.play("bob sells 5 at 100, ada buys at market for 250")
     order = outcome.orders[2]
     assert (order.quantity_e8, order.quote_quantity_e8, order.price_e8) == (250_000_000, 25_000_000_000, 0)
+
+
+def test_an_order_by_quote_that_empties_the_book_asked_for_the_rest_at_the_last_price(venue: Venue) -> None:
+    """Goal: it ends with quantity open, as any order that expires, whatever its amount was given in."""
+    scenario = Scenario(venue, funds=FUNDS)
+    *_, outcome = scenario.play("bob sells 1 at 100, bob sells 1 at 110, ada buys at market for 999.99")
+    order = outcome.orders[3]
+    assert (scenario.result(outcome), plain(order.quantity_e8)) == (
+        "EXPIRED 2 for 210 INSUFFICIENT_LIQUIDITY",
+        "9.181",
+    )
+
+
+def test_a_sell_by_quote_need_not_own_what_nobody_bids_for(venue: Venue) -> None:
+    scenario = Scenario(venue, funds=FUNDS)
+    *_, outcome = scenario.play("bob buys 10 at 50, ada sells at market for 1000")
+    assert scenario.result(outcome) == "EXPIRED 10 for 500 INSUFFICIENT_LIQUIDITY"
 
 
 def test_orders_and_trades_are_numbered_from_one_in_the_order_they_came(venue: Venue) -> None:

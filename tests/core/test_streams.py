@@ -8,53 +8,21 @@ from typing import get_args
 
 import pytest
 
-from services.domain.commands import PlaceOrder
 from services.domain.events import Event
 from services.domain.orders import ExpiryReason, OrderStatus
 from services.domain.refusals import Refusal
-from tests.core.fold import StrictFold, check_fold
-from tests.core.invariants import check_events, check_exchange
-from tests.core.naive import NaiveExchange
-from tests.core.streams import RandomCommands, Timed, take
+from tests.core.comparison import Comparison
+from tests.core.streams import RandomCommands, take
 from tests.core.venue import CoreVenue
 
-SEEDS = range(20)
+SEEDS = range(24)
 COMMANDS_PER_SEED = 5_000
-FULL_CHECK_EVERY = 10
-
-
-class Comparison:
-    """The core and the naive exchange side by side."""
-
-    def __init__(self) -> None:
-        self.core = CoreVenue()
-        self.naive = NaiveExchange()
-        self.fold = StrictFold()
-        self.commands = 0
-
-    def apply(self, timed: Timed) -> None:
-        if isinstance(timed.command, PlaceOrder):
-            assert self.core.check(timed.command) == self.naive.check(timed.command)
-        outcome = self.core.apply(*timed)
-        assert outcome == self.naive.apply(*timed)
-        check_events(self.core.events)
-        self.fold.apply(self.core.events)
-        self.commands += 1
-        if self.commands % FULL_CHECK_EVERY == 0:
-            self.check_state()
-
-    def check_state(self) -> None:
-        assert self.core.balances() == self.naive.balances()
-        assert self.core.open_orders() == self.naive.open_orders()
-        for symbol in self.naive.markets:
-            assert self.core.depth(symbol) == self.naive.depth(symbol)
-        check_exchange(self.core.exchange)
-        check_fold(self.fold, self.core.exchange)
+FULL_CHECK_EVERY = 8
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_core_does_what_the_naive_exchange_does(seed: int) -> None:
-    both = Comparison()
+    both = Comparison(FULL_CHECK_EVERY)
     for timed in take(RandomCommands(seed), COMMANDS_PER_SEED, both.core.exchange):
         try:
             both.apply(timed)
