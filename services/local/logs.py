@@ -38,22 +38,26 @@ class ChildLog:
         directory.mkdir(parents=True, exist_ok=True)
         self.path = directory / f"{name}.log"
         self._name = name
-        self._file = self.path.open("ab")
+        self._file = self.path.open("ab", buffering=0)
         self._partial_line = b""
         self._window_started_s = 0.0
         self._alarms = 0
 
     def write(self, chunk: bytes) -> None:
-        if self._file.tell() + len(chunk) > LOG_BYTES_MAX:
-            self._file.close()
-            self.path.replace(self.path.with_name(f"{self.path.name}.1"))
-            self._file = self.path.open("ab")
-        self._file.write(chunk)
-        self._file.flush()
+        """Keep what fits: a full disk must not stop the child behind the pipe."""
+        with contextlib.suppress(OSError):
+            self._keep(chunk)
         *lines, rest = (self._partial_line + chunk).split(b"\n")
         self._partial_line = rest if len(rest) <= LINE_BYTES_MAX else b""
         for line in lines:
             self._alarm(line)
+
+    def _keep(self, chunk: bytes) -> None:
+        if self._file.tell() + len(chunk) > LOG_BYTES_MAX:
+            self._file.close()
+            self.path.replace(self.path.with_name(f"{self.path.name}.1"))
+            self._file = self.path.open("ab", buffering=0)
+        self._file.write(chunk)
 
     def tail(self, lines: int = 12) -> str:
         """Return the last lines, for a human who wonders why the child did not start."""

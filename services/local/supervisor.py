@@ -88,8 +88,10 @@ class Child:
         if self._running is not None:
             if self._process is not None:
                 await self._end(self._process, self.spec.stop_timeout_s)
-            with contextlib.suppress(StartFailed):
-                await self._running
+            # Whatever went wrong in one child, the others are to be stopped too.
+            (failure,) = await asyncio.gather(self._running, return_exceptions=True)
+            if failure is not None and not isinstance(failure, StartFailed):
+                say(f"  {self.spec.name:<10} {failure!r}")
         self._log.close()
 
     async def _run(self) -> None:

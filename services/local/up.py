@@ -160,7 +160,10 @@ class LocalExchange:
         )
 
     def _publish_state(self) -> None:
-        self._directory.write_run_state(self._state())
+        try:
+            self._directory.write_run_state(self._state())
+        except OSError as error:
+            say(f"  the run state could not be written: {error}")
 
 
 def welcome(base_url: str, directory: DataDirectory, demo: Demo | None) -> str:
