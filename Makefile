@@ -33,8 +33,8 @@ format: $(VENV)/dev.stamp ## Format the code and mend what can be mended
 	@$(BIN)/ruff check --fix-only .
 	@$(BIN)/ruff format .
 
-bench: $(VENV)/dev.stamp ## Measure a fresh exchange on this machine
-	@$(BIN)/python -m loadtests $(ARGS)
+bench: $(VENV)/dev.stamp ## Measure a fresh exchange on this machine (ARGS=--help lists the choices)
+	@$(BIN)/python -m loadtests.bench $(ARGS)
 
 migrate: $(VENV)/local.stamp ## Migrate another database: make migrate CROSSBOOK_DATABASE_URL=postgresql://...
 	@$(BIN)/python -m services.local.migrate
