@@ -171,7 +171,7 @@ class NaiveExchange:
             Refusal.LOT_SIZE: off_grid(quantity, market.step_size_e8)
             or outside(quantity, market.min_quantity_e8, market.max_quantity_e8),
             Refusal.LEVEL_FULL: self._level_total(command) + quantity > LARGEST,
-            Refusal.NOTIONAL: outside(notional, market.min_notional_e8, market.max_notional_e8),
+            Refusal.NOTIONAL: notional > LARGEST or outside(notional, market.min_notional_e8, market.max_notional_e8),
             Refusal.MAX_NUM_ORDERS: len(self._own_orders(command.account_id, market.symbol)) >= market.max_open_orders,
             Refusal.WOULD_MATCH_IMMEDIATELY: command.type is OrderType.LIMIT_MAKER
             and bool(self._makers(market.symbol, command.side, price)),
@@ -423,7 +423,12 @@ def first(faults: dict[Refusal, bool], precedence: Sequence[Refusal] = tuple(Ref
 
 
 def is_well_formed(command: PlaceOrder) -> bool:
-    """Which of price, quantity and quote amount are given must fit the type; what is not given is 0."""
+    """Which of price, quantity and quote amount are given must fit the type; what is not given is 0.
+
+    Only LIMIT has a time in force of its own.
+    """
+    if command.type is not OrderType.LIMIT and command.time_in_force is not TimeInForce.GTC:
+        return False
     given = (command.price_e8, command.quantity_e8, command.quote_quantity_e8)
     expected = [(0, 1, 0), (0, 0, 1)] if command.type is OrderType.MARKET else [(1, 1, 0)]
     return tuple((number > 0) - (number < 0) for number in given) in expected

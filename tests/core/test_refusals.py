@@ -23,7 +23,7 @@ CENT = ONE_E8 // 100
 NARROW = replace(
     MARKET,
     status=MarketStatus.HALT,
-    min_price_e8=10 * ONE_E8,
+    min_price_e8=ONE_E8 // 2,
     max_price_e8=1000 * ONE_E8,
     min_quantity_e8=CENT,
     max_quantity_e8=100 * ONE_E8,
@@ -76,20 +76,17 @@ LADDERS = {
         ],
         resting="bob sells 1 at 100",
     ),
-    "a sell on a level that is nearly full": Ladder(
-        order(
-            OrderType.LIMIT, side=Side.SELL, quantity_e8=101 * ONE_E8, price_e8=500 * ONE_E8 + 1, quote_quantity_e8=1
-        ),
+    "a buy on a level that is nearly full": Ladder(
+        order(OrderType.LIMIT, quantity_e8=101 * ONE_E8, price_e8=ONE_E8 // 2 + 1, quote_quantity_e8=1),
         [
             *every_order(quote_quantity_e8=0),
-            (Refusal.PRICE_FILTER, {"price_e8": 500 * ONE_E8}),
+            (Refusal.PRICE_FILTER, {"price_e8": ONE_E8 // 2}),
             (Refusal.LOT_SIZE, {"quantity_e8": 100 * ONE_E8}),
             (Refusal.LEVEL_FULL, {"quantity_e8": 50 * ONE_E8}),
-            (Refusal.NOTIONAL, {"quantity_e8": 10 * ONE_E8}),
             (Refusal.MAX_NUM_ORDERS, "ada cancels other"),
-            (Refusal.INSUFFICIENT_BALANCE, "ada deposits 10 BTC as more"),
+            (Refusal.INSUFFICIENT_BALANCE, "ada deposits 100 USDT as more"),
         ],
-        resting="bob deposits 92233719340 BTC as most, bob sells 92233720300 at 500",
+        resting="bob deposits 46116860150 USDT as most, bob buys 92233720300 at 0.5",
     ),
     "a market order by quantity": Ladder(
         order(OrderType.MARKET, quantity_e8=1000 * ONE_E8 + 1, price_e8=1),

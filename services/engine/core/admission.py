@@ -9,7 +9,7 @@ from typing import NamedTuple
 from services.domain.commands import PlaceOrder
 from services.domain.market import Market, MarketStatus
 from services.domain.money import MAX_E8, notional_exact
-from services.domain.orders import OrderType, Side
+from services.domain.orders import OrderType, Side, TimeInForce
 from services.domain.refusals import Refusal
 from services.engine.core.accounts import Accounts
 from services.engine.core.book import BookSide
@@ -59,7 +59,7 @@ def _admit_limit(command: PlaceOrder, listing: Listing) -> Admitted | Refusal:
     if level is not None and level.quantity_e8 + quantity > MAX_E8:
         return Refusal.LEVEL_FULL
     notional = notional_exact(price, quantity)
-    if _outside(notional, market.min_notional_e8, market.max_notional_e8):
+    if notional > MAX_E8 or _outside(notional, market.min_notional_e8, market.max_notional_e8):
         return Refusal.NOTIONAL
     if listing.open_order_count(command.account_id) >= market.max_open_orders:
         return Refusal.MAX_NUM_ORDERS
@@ -100,10 +100,16 @@ def _admit_market(command: PlaceOrder, listing: Listing) -> Admitted | Refusal:
 
 
 def _is_well_formed(command: PlaceOrder) -> bool:
-    """MARKET has one of the two quantities and no price, every other type a price and a base quantity."""
+    """MARKET has one of the two quantities and no price, every other type a price and a base quantity.
+
+    Only LIMIT has a time in force; for the others it is GTC.
+    """
     quantity, price, quote = command.quantity_e8, command.price_e8, command.quote_quantity_e8
     if command.type is OrderType.MARKET:
-        return price == 0 and min(quantity, quote) == 0 and max(quantity, quote) > 0
+        plain = price == 0 and command.time_in_force is TimeInForce.GTC
+        return plain and min(quantity, quote) == 0 and max(quantity, quote) > 0
+    if command.type is OrderType.LIMIT_MAKER and command.time_in_force is not TimeInForce.GTC:
+        return False
     return price > 0 and quantity > 0 and quote == 0
 
 
@@ -132,7 +138,7 @@ def sweep_for_quote(side: BookSide, quote_e8: int, step_size_e8: int) -> Sweep:
         taken += part
         cost += notional_exact(level.price_e8, part)
         short = steps * step_size_e8 - part
-        if not short:
+        if part < level.quantity_e8:
             break
     return Sweep(taken, cost, short)
 
