@@ -16,9 +16,7 @@ class ServiceSettings(BaseSettings):
     """Frozen; ``internal_token`` is the credential services show each other."""
 
     # A mistyped secret must not be printed by the error that complains of it.
-    model_config = SettingsConfigDict(
-        env_prefix="CROSSBOOK_", frozen=True, extra="ignore", hide_input_in_errors=True
-    )
+    model_config = SettingsConfigDict(env_prefix="CROSSBOOK_", frozen=True, extra="ignore", hide_input_in_errors=True)
 
     host: str = "127.0.0.1"
     port: int = Field(ge=1, le=65535)
