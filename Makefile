@@ -1,7 +1,7 @@
 # `make run` and `make test` install what they need into .venv and need nothing but Python 3.11 or newer.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench migrate lock clean
+.PHONY: help run test check format bench chaos migrate lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -35,6 +35,9 @@ format: $(VENV)/dev.stamp ## Format the code and mend what can be mended
 
 bench: $(VENV)/dev.stamp ## Measure a fresh exchange on this machine (ARGS=--help lists the choices)
 	@$(BIN)/python -m loadtests.bench $(ARGS)
+
+chaos: $(VENV)/dev.stamp ## Kill the engine 200 times under trading, crash PostgreSQL, flush Redis; check every answer
+	@CROSSBOOK_KILLS=200 $(BIN)/python -m pytest tests/faults -rP $(ARGS)
 
 migrate: $(VENV)/local.stamp ## Migrate another database: make migrate CROSSBOOK_DATABASE_URL=postgresql://...
 	@$(BIN)/python -m services.local.migrate
