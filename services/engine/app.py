@@ -33,6 +33,8 @@ def create_app(settings: EngineSettings) -> FastAPI:
     app = FastAPI(
         title="Crossbook engine",
         version="1",
+        docs_url=None,
+        redoc_url=None,
         description="Internal. Matches orders and writes the journal; every route but health needs the internal "
         "credential.",
         lifespan=_lifespan,

@@ -172,7 +172,7 @@ def welcome(base_url: str, directory: DataDirectory, demo: Demo | None) -> str:
         "",
         f"Crossbook is ready on {base_url}",
         f"  REST         {base_url}/api/v3",
-        f"  API docs     {base_url}/docs",
+        f"  API docs     {base_url}/openapi.json",
         f"  Data, logs   {directory.root}, {directory.logs}",
         "  Stop         Ctrl-C here, or elsewhere: crossbook down",
     ]

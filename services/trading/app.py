@@ -32,6 +32,9 @@ def create_app(settings: TradingSettings) -> FastAPI:
     app = FastAPI(
         title="Crossbook trading API",
         version="3",
+        # The interactive page would load scripts from third parties.
+        docs_url=None,
+        redoc_url=None,
         description="Spot trading in the Binance Spot dialect.",
         lifespan=_lifespan,
         exception_handlers={HTTPException: _http_error, Exception: _unexpected_error},
