@@ -69,8 +69,8 @@ class Paced:
     async def run(self, seconds: float) -> list[tuple[float, int]]:
         """Return (seconds since the start, latency in microseconds) of every parcel, by its due time."""
         observed: list[tuple[float, int]] = []
-        started_s = due_s = time.perf_counter()
         with undisturbed_memory():
+            started_s = due_s = time.perf_counter()
             while due_s < started_s + seconds:
                 wait_s = due_s - time.perf_counter()
                 if wait_s > 0:

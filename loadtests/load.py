@@ -71,9 +71,9 @@ class OpenLoop:
         self._observed = Observed()
 
     async def run(self, seconds: float) -> Observed:
-        started_s = time.perf_counter()
-        self._due_s, self._ends_s = started_s, started_s + seconds
         with undisturbed_memory():
+            started_s = time.perf_counter()
+            self._due_s, self._ends_s = started_s, started_s + seconds
             self._tick()
             try:
                 async with asyncio.timeout(seconds + DRAIN_TIMEOUT_S):
@@ -132,9 +132,9 @@ class ClosedLoop:
         self._observed = Observed()
 
     async def run(self, seconds: float) -> Observed:
-        started_s = time.perf_counter()
-        self._ends_s = started_s + seconds
         with undisturbed_memory():
+            started_s = time.perf_counter()
+            self._ends_s = started_s + seconds
             for connection in self._connections:
                 self._send(connection)
             try:
