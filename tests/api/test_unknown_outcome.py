@@ -107,7 +107,7 @@ Sequence = Callable[[], Awaitable[int]]
 
 @pytest.mark.parametrize("mode", [Mode.SWALLOW_REPLIES, Mode.CUT_AT_REPLY])
 async def test_a_lost_reply_to_an_order(mode: Mode, serve: Serve, wire: Wire, sequence: Sequence) -> None:
-    async with serve(gateway_timeout_ms=500) as send:
+    async with serve(gateway_timeout_ms=1_500) as send:
         before = await sequence()
         await wire.set_mode(mode)
         assert error_of(await send("POST", "order", ORDER)) == UNKNOWN
@@ -135,7 +135,7 @@ async def test_a_lost_request(serve: Serve, wire: Wire, sequence: Sequence) -> N
 
 
 async def test_a_lost_reply_to_a_cancel(serve: Serve, wire: Wire) -> None:
-    async with serve(gateway_timeout_ms=500) as send:
+    async with serve(gateway_timeout_ms=1_500) as send:
         succeeded(await send("POST", "order", ORDER))
         await wire.set_mode(Mode.SWALLOW_REPLIES)
         assert error_of(await send("DELETE", "order", MINE)) == UNKNOWN
@@ -185,19 +185,20 @@ async def test_an_answer_that_makes_no_sense(answer: bytes, serve: Serve, wire: 
 
 
 async def test_no_engine(serve: Serve, wire: Wire, sequence: Sequence) -> None:
-    async with serve(command_deadline_ms=300) as send:
+    async with serve(command_deadline_ms=1_500) as send:
         succeeded(await send("POST", "order", ORDER))
         before = await sequence()
         await wire.close()
         other = ORDER | {"newClientOrderId": "other"}
-        for method, path, parameters in (
+        calls = (
             ("POST", "order", other),
             ("POST", "order/test", other),
             ("DELETE", "order", MINE),
             ("DELETE", "openOrders", {"symbol": "BTCUSDT"}),
             ("GET", "depth", {"symbol": "BTCUSDT"}),
-        ):
-            assert error_of(await send(method, path, parameters)) == UNAVAILABLE
+        )
+        for reply in await asyncio.gather(*(send(*call) for call in calls)):
+            assert error_of(reply) == UNAVAILABLE
         # What the database knows can still be read.
         assert [order["clientOrderId"] for order in succeeded(await send("GET", "openOrders"))] == ["mine"]
         assert succeeded(await send("GET", "account"))["balances"]
