@@ -17,7 +17,7 @@ from services.engine.journal import GENESIS_HASH, JournalCorrupt
 from services.engine.runner import Engine
 from services.engine.settings import PACKAGED_MARKETS_FILE, EngineSettings
 from services.infra.postgres import Connection
-from tests.engine.conftest import ALICE, BOB, StartEngine, active, fund, limit, submit
+from tests.engine.conftest import ALICE, BOB, StartEngine, active, fund, limit, submit, until
 
 
 async def trade_a_little(engine: Engine) -> bytes:
@@ -180,6 +180,11 @@ async def test_a_snapshot_taken_under_way_is_used_and_does_not_disturb(
             (reply,) = await submit(engine, limit(ALICE, Side.BUY, price))
             assert isinstance(reply, Applied)
         async with Redis.from_url(redis_url) as client:
+
+            async def is_stored() -> bool:
+                return await client.exists(snapshots.REDIS_KEY) == 1
+
+            await until(is_stored)
             payload = await client.get(snapshots.REDIS_KEY)
         assert isinstance(payload, bytes)
         assert 0 < snapshots.decode(payload).sequence <= active(engine).sequence
