@@ -5,6 +5,7 @@ gives up later than that, so "unknown" settles quickly into one of the two truth
 """
 
 from enum import Enum
+from typing import Final
 
 import msgspec
 
@@ -67,6 +68,11 @@ class Refused(_Reply, frozen=True):
     reason: Refusal
 
 
+# The body of the 503 with which an engine that stands by declines a parcel; another 503 may come from anyone, after
+# anything.
+NOT_ACTIVE: Final = b'{"code":"not_active"}'
+
+
 class FailureKind(Enum):
     OVERLOADED = "OVERLOADED"
     EXPIRED = "EXPIRED"
@@ -94,6 +100,7 @@ class Checked(_Reply, frozen=True):
 Reply = Applied | Refused | Failed | Depth | Checked
 
 __all__ = [
+    "NOT_ACTIVE",
     "Applied",
     "CheckOrder",
     "Checked",

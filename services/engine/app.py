@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.domain.protocol import Envelope
+from services.domain.protocol import NOT_ACTIVE, Envelope
 from services.engine.inbox import Closed
 from services.engine.runner import Engine
 from services.engine.settings import EngineSettings
@@ -110,7 +110,7 @@ async def submit(request: Request) -> Response:
     try:
         replies = await engine.inbox.submit(envelopes)
     except Closed:
-        return _refuse("not_active", 503)
+        return Response(NOT_ACTIVE, 503, media_type="application/json")
     return Response(_encoder.encode(replies), media_type=MESSAGEPACK)
 
 

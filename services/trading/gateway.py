@@ -19,6 +19,7 @@ import msgspec
 import structlog
 
 from services.domain.protocol import (
+    NOT_ACTIVE,
     Applied,
     Checked,
     Depth,
@@ -141,7 +142,7 @@ class Gateway:
                 if len(replies) != len(parcel):
                     raise ValueError(f"{len(replies)} replies to {len(parcel)} requests")
                 return replies
-            if response is not None and response.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+            if response is not None and response.content != NOT_ACTIVE:
                 _log.error("engine_refused_parcel", status=response.status_code, body=response.text[:200])
                 if response.is_server_error:
                     # Whoever failed may have failed after the commit.
