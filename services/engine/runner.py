@@ -7,7 +7,6 @@ are ``stop`` and an error that no restart can mend (a corrupt journal, an unusab
 
 import asyncio
 import contextlib
-import gc
 import os
 import secrets
 import socket
@@ -30,6 +29,7 @@ from services.engine.recovery import recover
 from services.engine.settings import EngineSettings
 from services.engine.settlement import settle
 from services.infra import postgres, telemetry
+from services.infra.memory import settle_memory
 from services.infra.postgres import Connection
 
 _RETRY_S: Final = 0.2
@@ -85,7 +85,7 @@ class Engine:
             finally:
                 recovered.set()
                 await asyncio.gather(keeping_alive, return_exceptions=True)
-            _settle_memory()
+            settle_memory()
             metrics.RECOVERY_SECONDS.set(time.perf_counter() - started)
             # 3. Serve until something goes wrong or we are asked to stop.
             await self._serve(ActiveEngine(settings, self._redis, connection, held, exchange, snapshot_sequence))
@@ -261,11 +261,3 @@ async def _happens_within(event: asyncio.Event, seconds: float) -> bool:
     except TimeoutError:
         return False
     return True
-
-
-def _settle_memory() -> None:
-    """Tell the garbage collector that what recovery built stays: walking a million orders would stall the loop."""
-    gc.unfreeze()
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 1_000)

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from services.infra import postgres, redis, telemetry
+from services.infra.memory import settle_memory
 from services.infra.web import BodyLimit, RequestId
 from services.trading import errors, openapi
 from services.trading.endpoint import Services, serve
@@ -75,6 +76,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     gateway, principals = Gateway(settings), Principals(settings, client)
     app.state.services = Services(settings, pool, gateway, Markets(pool), principals)
     tasks = [asyncio.create_task(gateway.run()), asyncio.create_task(principals.run())]
+    settle_memory()
     yield
     await _end(tasks)
     await principals.close()
