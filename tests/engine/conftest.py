@@ -38,7 +38,7 @@ def settings(postgres_url: str, redis_url: str) -> EngineSettings:
         internal_token="t" * 32,
         snapshot_interval_s=3600,
         heartbeat_ms=100,
-        lease_ttl_ms=600,
+        lease_ttl_ms=3_000,
         takeover_poll_ms=20,
     )
 

@@ -24,8 +24,13 @@ async def take(connection: Connection, holder: str) -> lease.Lease:
 
 
 async def test_one_of_three_is_active(start_engine: StartEngine) -> None:
-    async with start_engine() as first, start_engine(wait=False) as second, start_engine(wait=False) as third:
-        await asyncio.sleep(1.5)  # Two and a half times the lease's life: an idle holder renews it.
+    short = {"lease_ttl_ms": 1_000}
+    async with (
+        start_engine(**short) as first,
+        start_engine(wait=False, **short) as second,
+        start_engine(wait=False, **short) as third,
+    ):
+        await asyncio.sleep(2.5)  # Two and a half times the lease's life: an idle holder renews it.
         assert [engine.active is not None for engine in (first, second, third)] == [True, False, False]
 
 
