@@ -22,7 +22,7 @@ import psutil
 ROOT: Final = Path(__file__).resolve().parents[1]
 FOREIGN_CORES_LIMIT: Final = 0.15
 CALM_PERCENT: Final = 8.0
-CALM_WINDOW_S: Final = 1.0
+CALM_WINDOW_S: Final = 2.0
 CALM_PATIENCE_S: Final = 120.0
 
 _LIBRARIES: Final = (
@@ -47,12 +47,16 @@ class Environment(msgspec.Struct, frozen=True):
 
 
 class Noise(msgspec.Struct, frozen=True):
-    """Processor time in cores: what the named processes used on average, and what was used by strangers."""
+    """Processor time in cores: what the named processes used on average, and what was used by strangers.
+
+    ``kernel_cores`` is the part of ``cores`` that was spent inside the kernel.
+    """
 
     load_before: tuple[float, float, float]
     load_after: tuple[float, float, float]
     seconds: float
     cores: dict[str, float]
+    kernel_cores: dict[str, float]
     foreign_cores: float
 
     @property
@@ -98,19 +102,24 @@ class CpuMeter:
         seconds = time.perf_counter() - self._started_s
         busy_s = _machine_busy_s() - self._busy_before_s
         used_s = {
-            name: max(0.0, after_s - self._used_before_s.get(name, 0.0)) for name, after_s in self._used_s().items()
+            name: (max(0.0, total_s - before_s), max(0.0, kernel_s - kernel_before_s))
+            for name, (total_s, kernel_s) in self._used_s().items()
+            for before_s, kernel_before_s in [self._used_before_s.get(name, (0.0, 0.0))]
         }
+        own_s = sum(total_s for total_s, _ in used_s.values())
         return Noise(
-            self._load_before,
-            os.getloadavg(),
-            round(seconds, 2),
-            {name: round(one_s / seconds, 3) for name, one_s in used_s.items()},
-            round(max(0.0, busy_s - sum(used_s.values())) / seconds, 3),
+            load_before=self._load_before,
+            load_after=os.getloadavg(),
+            seconds=round(seconds, 2),
+            cores={name: round(total_s / seconds, 3) for name, (total_s, _) in used_s.items()},
+            kernel_cores={name: round(kernel_s / seconds, 3) for name, (_, kernel_s) in used_s.items()},
+            foreign_cores=round(max(0.0, busy_s - own_s) / seconds, 3),
         )
 
-    def _used_s(self) -> dict[str, float]:
+    def _used_s(self) -> dict[str, tuple[float, float]]:
+        """Total and kernel seconds so far."""
         own = psutil.Process().cpu_times()
-        used_s = {"generator": own.user + own.system}
+        used_s = {"generator": (own.user + own.system, own.system)}
         for name, pid in self._roots.items():
             used_s[name] = _tree_used_s(pid)
         return used_s
@@ -125,16 +134,17 @@ def wait_for_calm(patience_s: float = CALM_PATIENCE_S) -> bool:
     return True
 
 
-def _tree_used_s(pid: int) -> float:
-    """The process, its living descendants, and those that it has outlived."""
-    total_s = 0.0
+def _tree_used_s(pid: int) -> tuple[float, float]:
+    """The process, its living descendants, and those that it has outlived: total and kernel seconds."""
+    user_s = kernel_s = 0.0
     with suppress(psutil.NoSuchProcess):
         root = psutil.Process(pid)
         for process in (root, *root.children(recursive=True)):
             with suppress(psutil.NoSuchProcess):
                 times = process.cpu_times()
-                total_s += times.user + times.system + times.children_user + times.children_system
-    return total_s
+                user_s += times.user + times.children_user
+                kernel_s += times.system + times.children_system
+    return user_s + kernel_s, kernel_s
 
 
 def _machine_busy_s() -> float:

@@ -1,8 +1,9 @@
 """What an order and a read cost: py-spy samples of trading and engine under load, summed up by layer.
 
-Each sample counts for the innermost layer on its stack, so a library's time counts for the library, and the standard
-library's for whoever called it. Multiplied by the process's processor time per request that gives microseconds per
-request and layer. The sampler itself costs a little, so these figures are for comparing layers, not for records.
+Only samples that hold the interpreter lock count: a process that waits for a processor would look busy otherwise. Each
+counts for the innermost layer on its stack, so a library's time counts for the library, and the standard library's for
+whoever called it. The shares divide the processor time per request that was spent outside the kernel; what was spent
+inside (mostly for sockets) is a layer of its own. The sampler costs a little, so compare layers, set no records.
 """
 
 import asyncio
@@ -54,7 +55,7 @@ _LAYERS: Final = (
     ("/starlette/", "starlette, fastapi"),
     ("/fastapi/", "starlette, fastapi"),
     ("/uvicorn/", "uvicorn"),
-    ("/asyncio/", "event loop and sockets"),
+    ("/asyncio/", "event loop"),
 )
 _frame = re.compile(r"^(?P<function>.+) \((?P<path>.+?)(?::\d+)?\)$")
 
@@ -73,11 +74,12 @@ async def _profile(bench: Bench, choose: Callable[[Traffic], Callable[[], Reques
     run = await bench.closed_loop(choose, CONNECTIONS, seconds, seed=1)
     sampled = await bench.sampled(choose, CONNECTIONS, seconds, PROFILED, record)
     cost_us = {name: round(cores / run.answered_per_s * 1e6, 1) for name, cores in run.noise.cores.items()}
+    kernel_us = {name: round(cores / run.answered_per_s * 1e6, 1) for name, cores in run.noise.kernel_cores.items()}
     return {
         "answered_per_s": run.answered_per_s,
         "processor_us_per_request": cost_us,
         "foreign_cores": run.noise.foreign_cores,
-        **{name: summarize(stacks, cost_us[name]) for name, stacks in sampled.items()},
+        **{name: summarize(stacks, cost_us[name], kernel_us[name]) for name, stacks in sampled.items()},
     }
 
 
@@ -88,7 +90,7 @@ async def record(pid: int, seconds: float) -> list[str]:
         process = await asyncio.create_subprocess_exec(
             str(Path(sys.executable).with_name("py-spy")),
             *("record", "--pid", str(pid), "--duration", str(max(1, round(seconds))), "--rate", str(SAMPLES_PER_S)),
-            *("--format", "raw", "--full-filenames", "--output", str(path)),
+            *("--gil", "--format", "raw", "--full-filenames", "--output", str(path)),
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
         )
@@ -98,7 +100,7 @@ async def record(pid: int, seconds: float) -> list[str]:
         return path.read_text().splitlines()
 
 
-def summarize(stacks: Iterable[str], cost_us: float) -> dict[str, Any]:
+def summarize(stacks: Iterable[str], cost_us: float, kernel_us: float) -> dict[str, Any]:
     layers: Counter[str] = Counter()
     functions: Counter[str] = Counter()
     for line in stacks:
@@ -108,11 +110,13 @@ def summarize(stacks: Iterable[str], cost_us: float) -> dict[str, Any]:
             layers[_layer(frames)] += int(count)
             functions[f"{_short(frames[-1]['path'])}:{frames[-1]['function']}"] += int(count)
     total = layers.total() or 1
+    us_per_sample = (cost_us - kernel_us) / total
+    layers_us = {name: count * us_per_sample for name, count in layers.items()} | {"kernel": kernel_us}
     return {
         "samples": total,
-        "layers_us": {name: round(count / total * cost_us, 1) for name, count in layers.most_common()},
+        "layers_us": {name: round(one_us, 1) for name, one_us in sorted(layers_us.items(), key=lambda item: -item[1])},
         "functions_us": {
-            name: round(count / total * cost_us, 1) for name, count in functions.most_common(FUNCTIONS_SHOWN)
+            name: round(count * us_per_sample, 1) for name, count in functions.most_common(FUNCTIONS_SHOWN)
         },
     }
 
