@@ -4,10 +4,12 @@ Zero or the empty string stands for "not given" in optional fields, so that a co
 the journal. New fields are appended with a default: old journals stay readable.
 """
 
+from enum import Enum
+
 import msgspec
 
-from services.domain.market import Market
-from services.domain.orders import OrderType, Side, TimeInForce
+from services.domain.market import Market, MarketStatus, Venue
+from services.domain.orders import OrderType, PegPrice, SelfTradePrevention, Side, TimeInForce
 
 
 class _Command(msgspec.Struct, frozen=True, array_like=True, tag=True, tag_field="command", gc=False):
@@ -15,7 +17,11 @@ class _Command(msgspec.Struct, frozen=True, array_like=True, tag=True, tag_field
 
 
 class PlaceOrder(_Command, frozen=True):
-    """Exactly one of ``quantity_e8`` and ``quote_quantity_e8`` is given; ``price_e8`` for all but MARKET."""
+    """``quantity_e8``, or for MARKET alternatively ``quote_quantity_e8``; a price or a peg for the types that have one.
+
+    Stops have ``stop_price_e8``, ``trailing_delta`` (basis points) or both. Without ``self_trade_prevention`` the
+    account's default applies, else the market's.
+    """
 
     account_id: int
     symbol: str
@@ -26,6 +32,41 @@ class PlaceOrder(_Command, frozen=True):
     quantity_e8: int
     price_e8: int = 0
     quote_quantity_e8: int = 0
+    stop_price_e8: int = 0
+    trailing_delta: int = 0
+    iceberg_e8: int = 0
+    self_trade_prevention: SelfTradePrevention | None = None
+    strategy_id: int | None = None
+    strategy_type: int | None = None
+    peg_price: PegPrice | None = None
+    peg_offset: int = 0
+
+
+class ListKind(Enum):
+    """OCO: two rivals. OTO: a working order and one or two pending ones (then rivals). OPO: paid by the working one."""
+
+    OCO = "OCO"
+    OTO = "OTO"
+    OTOCO = "OTOCO"
+    OPO = "OPO"
+    OPOCO = "OPOCO"
+
+
+class PlaceOrderList(_Command, frozen=True):
+    """``orders`` are above and below for OCO, else the working order first. Pending OPO orders have no quantity."""
+
+    account_id: int
+    symbol: str
+    client_order_list_id: str
+    kind: ListKind
+    orders: tuple[PlaceOrder, ...]
+
+
+class CancelRestriction(Enum):
+    """Cancel only an order that has not, or has, executed in part."""
+
+    ONLY_NEW = "ONLY_NEW"
+    ONLY_PARTIALLY_FILLED = "ONLY_PARTIALLY_FILLED"
 
 
 class CancelOrder(_Command, frozen=True):
@@ -36,6 +77,36 @@ class CancelOrder(_Command, frozen=True):
     order_id: int
     client_order_id: str
     cancel_client_order_id: str
+    restriction: CancelRestriction | None = None
+
+
+class CancelOrderList(_Command, frozen=True):
+    """Names the list by ``order_list_id``, else by ``client_order_list_id``; all its orders go."""
+
+    account_id: int
+    symbol: str
+    order_list_id: int
+    client_order_list_id: str
+    cancel_client_order_id: str
+
+
+class ReplaceOrder(_Command, frozen=True):
+    """Cancel one order and place another. With ``stop_on_failure`` a failed cancel places nothing."""
+
+    cancel: CancelOrder
+    place: PlaceOrder
+    stop_on_failure: bool
+
+
+class AmendOrder(_Command, frozen=True):
+    """Reduce an open order to ``quantity_e8`` and rename it; it keeps its priority."""
+
+    account_id: int
+    symbol: str
+    order_id: int
+    client_order_id: str
+    new_client_order_id: str
+    quantity_e8: int
 
 
 class CancelAllOrders(_Command, frozen=True):
@@ -70,4 +141,44 @@ class DefineMarket(_Command, frozen=True):
     market: Market
 
 
-Command = PlaceOrder | CancelOrder | CancelAllOrders | Deposit | Withdraw | DefineMarket
+class DefineVenue(_Command, frozen=True):
+    """Set the limits that span markets."""
+
+    venue: Venue
+
+
+class SetMarketStatus(_Command, frozen=True):
+    """Open, halt or close a market. Resting orders stay."""
+
+    symbol: str
+    status: MarketStatus
+
+
+class SetAccountTerms(_Command, frozen=True):
+    """What holds for one account only; None means as for everyone.
+
+    Accounts of one ``trade_group_id`` (0: none) count as one owner for self-trade prevention.
+    """
+
+    account_id: int
+    self_trade_prevention: SelfTradePrevention | None = None
+    maker_fee_rate_e8: int | None = None
+    taker_fee_rate_e8: int | None = None
+    trade_group_id: int = 0
+
+
+Command = (
+    PlaceOrder
+    | PlaceOrderList
+    | CancelOrder
+    | CancelOrderList
+    | ReplaceOrder
+    | AmendOrder
+    | CancelAllOrders
+    | Deposit
+    | Withdraw
+    | DefineMarket
+    | DefineVenue
+    | SetMarketStatus
+    | SetAccountTerms
+)

@@ -6,8 +6,9 @@ folding the events of the journal rebuilds every projection, and applying one tw
 
 import msgspec
 
-from services.domain.market import Market
-from services.domain.orders import OrderState, Side
+from services.domain.market import Market, MarketStatus, Venue
+from services.domain.orders import OrderState, SelfTradePrevention, Side
+from services.domain.refusals import Refusal
 
 
 class _Event(msgspec.Struct, frozen=True, array_like=True, tag=True, tag_field="event", gc=False):
@@ -48,6 +49,67 @@ class OrderCanceled(_Event, frozen=True):
     cancel_client_order_id: str
 
 
+class OrderTriggered(_Event, frozen=True):
+    """A stop's condition came true, or the order a pending one waited for was filled: it now takes part in trading."""
+
+    order: OrderState
+
+
+class OrderBeganTrailing(_Event, frozen=True):
+    """A trailing stop follows the market from this trade on; it has not been triggered."""
+
+    order: OrderState
+
+
+class OrderAmended(_Event, frozen=True):
+    """The quantity went from ``old_quantity_e8`` to the order's; ``old_client_order_id`` no longer names it."""
+
+    order: OrderState
+    execution_id: int
+    old_quantity_e8: int
+    old_client_order_id: str
+
+
+class MatchPrevented(_Event, frozen=True):
+    """Instead of a self-trade: how much of each order the rule took away, and the states after it."""
+
+    prevented_match_id: int
+    symbol: str
+    price_e8: int
+    mode: SelfTradePrevention
+    trade_group_id: int
+    taker_prevented_e8: int
+    maker_prevented_e8: int
+    taker: OrderState
+    maker: OrderState
+
+
+class ReplacementRefused(_Event, frozen=True):
+    """The second half of a ReplaceOrder whose cancel succeeded."""
+
+    reason: Refusal
+
+
+class OrderListState(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """``orders`` are (order id, client order id) of every leg, open or not."""
+
+    order_list_id: int
+    account_id: int
+    symbol: str
+    contingency: str
+    client_order_list_id: str
+    is_done: bool
+    orders: tuple[tuple[int, str], ...]
+    updated_us: int
+
+
+class OrderListChanged(_Event, frozen=True):
+    """The list began, ended, or a leg got another client order id."""
+
+    order_list: OrderListState
+    is_update: bool = False
+
+
 class OrderExpired(_Event, frozen=True):
     """The rules ended it; ``order.expiry_reason`` says which."""
 
@@ -69,7 +131,26 @@ class FundsWithdrawn(_Event, frozen=True):
 
 
 class MarketDefined(_Event, frozen=True):
+    """The market has its own status now, unless a MarketStatusSet follows."""
+
     market: Market
+
+
+class MarketStatusSet(_Event, frozen=True):
+    symbol: str
+    status: MarketStatus
+
+
+class VenueDefined(_Event, frozen=True):
+    venue: Venue
+
+
+class AccountTermsSet(_Event, frozen=True):
+    account_id: int
+    self_trade_prevention: SelfTradePrevention | None
+    maker_fee_rate_e8: int | None
+    taker_fee_rate_e8: int | None
+    trade_group_id: int
 
 
 class BalanceChanged(_Event, frozen=True):
@@ -98,10 +179,18 @@ Event = (
     | OrderFilled
     | OrderCanceled
     | OrderExpired
+    | OrderBeganTrailing
+    | OrderTriggered
+    | OrderAmended
+    | MatchPrevented
+    | ReplacementRefused
+    | OrderListChanged
+    | MarketStatusSet
+    | VenueDefined
+    | AccountTermsSet
     | FundsDeposited
     | FundsWithdrawn
     | MarketDefined
     | BalanceChanged
     | BookChanged
 )
-OrderEvent = OrderAccepted | OrderFilled | OrderCanceled | OrderExpired

@@ -1,4 +1,4 @@
-"""A market: which assets it trades, on which grid, within which limits, at which fees.
+"""A market: which assets it trades, on which grid, within which limits, at which fees; and the venue's own limits.
 
 A market enters the engine as a journaled command (``DefineMarket``), so replay never depends on a file. Fields are
 named after the dialect's filters (compatibility reference section 3); 0 switches a bound off.
@@ -11,11 +11,13 @@ from typing import Final
 import msgspec
 
 from services.domain.money import MAX_E8, ONE_E8
+from services.domain.orders import SelfTradePrevention
 
 _name = re.compile(r"[A-Z0-9]{1,20}", re.ASCII)
 
 # Higher rates are typing errors (a fee of 50 %) rather than policy.
 MAX_FEE_RATE_E8: Final = ONE_E8 // 10
+MAX_AVERAGE_MINUTES: Final = 60
 
 
 class MarketStatus(Enum):
@@ -28,7 +30,7 @@ class MarketStatus(Enum):
 
 
 class Market(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One pair. ``status`` is what it opens with."""
+    """One pair. ``status`` is what it opens with; ``average_minutes`` is the window of all average-price filters."""
 
     symbol: str
     base_asset: str
@@ -36,16 +38,42 @@ class Market(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     tick_size_e8: int
     step_size_e8: int
     status: MarketStatus = MarketStatus.TRADING
+    # PRICE_FILTER, LOT_SIZE, MARKET_LOT_SIZE
     min_price_e8: int = 0
     max_price_e8: int = 0
     min_quantity_e8: int = 0
     max_quantity_e8: int = 0
+    min_market_quantity_e8: int = 0
     max_market_quantity_e8: int = 0
+    market_step_size_e8: int = 0
+    # NOTIONAL; MIN_NOTIONAL is the same with no maximum
     min_notional_e8: int = 0
     max_notional_e8: int = 0
     apply_min_notional_to_market: bool = True
     apply_max_notional_to_market: bool = False
+    average_minutes: int = 0
+    # PERCENT_PRICE and PERCENT_PRICE_BY_SIDE: multipliers of the reference price
+    multiplier_up_e8: int = 0
+    multiplier_down_e8: int = 0
+    bid_multiplier_up_e8: int = 0
+    bid_multiplier_down_e8: int = 0
+    ask_multiplier_up_e8: int = 0
+    ask_multiplier_down_e8: int = 0
+    # ICEBERG_PARTS, TRAILING_DELTA (basis points)
+    max_iceberg_parts: int = 100
+    min_trailing_above_delta: int = 10
+    max_trailing_above_delta: int = 2000
+    min_trailing_below_delta: int = 10
+    max_trailing_below_delta: int = 2000
+    # MAX_NUM_ORDERS and its siblings, per account
     max_open_orders: int = 200
+    max_algo_orders: int = 5
+    max_iceberg_orders: int = 0
+    max_order_lists: int = 20
+    max_amendments: int = 10
+    max_position_e8: int = 0
+    default_self_trade_prevention: SelfTradePrevention = SelfTradePrevention.NONE
+    allowed_self_trade_prevention: tuple[SelfTradePrevention, ...] = tuple(SelfTradePrevention)
     maker_fee_rate_e8: int = 100_000
     taker_fee_rate_e8: int = 100_000
 
@@ -62,8 +90,18 @@ class Market(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
                 self.tick_size_e8 * self.step_size_e8 % ONE_E8 == 0,
                 "tick size times step size must be a whole number of 1e-8 of the quote asset",
             ),
+            (
+                not grid_is_positive or self.market_step_size_e8 % self.step_size_e8 == 0,
+                "market step size must be a multiple of step size",
+            ),
             (0 < self.max_open_orders <= MAX_E8, "max open orders must be positive"),
             (self._bounds_are_ordered(), "each minimum must lie between 0 and its maximum"),
+            (self._counts_are_natural(), "counts must not be negative"),
+            (0 <= self.average_minutes <= MAX_AVERAGE_MINUTES, "average minutes must lie between 0 and 60"),
+            (
+                self.default_self_trade_prevention in self.allowed_self_trade_prevention,
+                "the default self-trade prevention must be an allowed one",
+            ),
             (
                 0 <= self.maker_fee_rate_e8 <= MAX_FEE_RATE_E8 and 0 <= self.taker_fee_rate_e8 <= MAX_FEE_RATE_E8,
                 "fee rates must lie between 0 and 0.1",
@@ -75,7 +113,37 @@ class Market(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         pairs = [
             (self.min_price_e8, self.max_price_e8),
             (self.min_quantity_e8, self.max_quantity_e8),
-            (0, self.max_market_quantity_e8),
+            (self.min_market_quantity_e8, self.max_market_quantity_e8),
             (self.min_notional_e8, self.max_notional_e8),
+            (self.multiplier_down_e8, self.multiplier_up_e8),
+            (self.bid_multiplier_down_e8, self.bid_multiplier_up_e8),
+            (self.ask_multiplier_down_e8, self.ask_multiplier_up_e8),
+            (self.min_trailing_above_delta, self.max_trailing_above_delta),
+            (self.min_trailing_below_delta, self.max_trailing_below_delta),
         ]
         return all(0 <= low <= MAX_E8 and 0 <= high <= MAX_E8 and (high == 0 or low <= high) for low, high in pairs)
+
+    def _counts_are_natural(self) -> bool:
+        counts = (
+            self.market_step_size_e8,
+            self.max_iceberg_parts,
+            self.max_algo_orders,
+            self.max_iceberg_orders,
+            self.max_order_lists,
+            self.max_amendments,
+            self.max_position_e8,
+        )
+        return all(0 <= count <= MAX_E8 for count in counts)
+
+
+class Venue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Limits per account over all markets (the dialect's exchange and asset filters); 0 switches a limit off.
+
+    ``max_order_amounts`` is MAX_ASSET: the most of an asset that a single order may give or take.
+    """
+
+    max_open_orders: int = 0
+    max_algo_orders: int = 0
+    max_iceberg_orders: int = 0
+    max_order_lists: int = 0
+    max_order_amounts_e8: tuple[tuple[str, int], ...] = ()

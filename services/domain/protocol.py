@@ -9,15 +9,7 @@ from typing import Final
 
 import msgspec
 
-from services.domain.commands import (
-    CancelAllOrders,
-    CancelOrder,
-    Command,
-    DefineMarket,
-    Deposit,
-    PlaceOrder,
-    Withdraw,
-)
+from services.domain.commands import Command, PlaceOrder
 from services.domain.events import Event
 from services.domain.refusals import Refusal
 
@@ -40,9 +32,7 @@ class CheckOrder(_Query, frozen=True):
 
 
 Query = ReadDepth | CheckOrder
-
-# msgspec needs the whole union in one place to build one decoder.
-Request = PlaceOrder | CancelOrder | CancelAllOrders | Deposit | Withdraw | DefineMarket | ReadDepth | CheckOrder
+Request = Command | Query
 
 
 class Envelope(msgspec.Struct, frozen=True, array_like=True):
@@ -98,20 +88,3 @@ class Checked(_Reply, frozen=True):
 
 
 Reply = Applied | Refused | Failed | Depth | Checked
-
-__all__ = [
-    "NOT_ACTIVE",
-    "Applied",
-    "CheckOrder",
-    "Checked",
-    "Command",
-    "Depth",
-    "Envelope",
-    "Failed",
-    "FailureKind",
-    "Query",
-    "ReadDepth",
-    "Refused",
-    "Reply",
-    "Request",
-]

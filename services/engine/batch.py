@@ -10,7 +10,7 @@ from services.domain.refusals import Refusal
 from services.engine.core.exchange import Exchange
 from services.engine.inbox import EXPIRED, UNKNOWN, Parcel
 from services.engine.journal import JournalRow, chain_hash
-from services.engine.settlement import Projection
+from services.engine.projection import Projection
 
 _encoder: Final = msgspec.msgpack.Encoder()
 

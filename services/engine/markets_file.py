@@ -4,24 +4,13 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from services.domain.market import Market, MarketStatus
 from services.domain.money import parse_e8
+from services.domain.orders import SelfTradePrevention
 
-_DECIMALS = frozenset(
-    {
-        "tick_size",
-        "step_size",
-        "min_price",
-        "max_price",
-        "min_quantity",
-        "max_quantity",
-        "max_market_quantity",
-        "min_notional",
-        "max_notional",
-        "maker_fee_rate",
-        "taker_fee_rate",
-    }
-)
+_FIELDS = frozenset(field.name for field in msgspec.structs.fields(Market))
 
 
 class MarketsFileInvalid(ValueError):
@@ -47,10 +36,14 @@ def _market(table: dict[str, Any]) -> Market:
     fields: dict[str, Any] = {}
     for key, value in table.items():
         try:
-            if key in _DECIMALS:
+            if f"{key}_e8" in _FIELDS:
                 fields[f"{key}_e8"] = parse_e8(value)
             elif key == "status":
                 fields[key] = MarketStatus(value)
+            elif key == "default_self_trade_prevention":
+                fields[key] = SelfTradePrevention(value)
+            elif key == "allowed_self_trade_prevention":
+                fields[key] = tuple(SelfTradePrevention(mode) for mode in value)
             else:
                 fields[key] = value
         except (TypeError, ValueError) as error:

@@ -26,7 +26,7 @@ from services.infra import postgres, telemetry
 from services.infra.postgres import Connection
 
 # Raise it when ExchangeSnapshot changes in a way that old bytes do not decode to the same state.
-SNAPSHOT_FORMAT: Final = 1
+SNAPSHOT_FORMAT: Final = 2
 REDIS_KEY: Final = "crossbook:snapshot"
 
 _COMPRESSION_LEVEL: Final = 1

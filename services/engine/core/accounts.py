@@ -7,7 +7,9 @@ Invariants
 
 from typing import Final
 
+from services.domain.commands import SetAccountTerms
 from services.domain.events import BalanceChanged
+from services.domain.market import Market
 
 # Receives every fee. Account ids of people start far above it (services/auth/schema.py).
 FEE_ACCOUNT_ID: Final = 1
@@ -22,18 +24,23 @@ class Balance:
 
 
 class Accounts:
-    """Every balance of every account, and which of them the current command has touched."""
+    """Every balance and the special terms of every account, and which balances the current command has touched."""
 
-    __slots__ = ("_touched", "balances", "supply")
+    __slots__ = ("_touched", "balances", "supply", "terms")
 
     def __init__(self) -> None:
         self.balances: dict[int, dict[str, Balance]] = {}
         self.supply: dict[str, int] = {}
+        self.terms: dict[int, SetAccountTerms] = {}
         self._touched: dict[tuple[int, str], Balance] = {}
 
     def free(self, account_id: int, asset: str) -> int:
         balance = self.balances.get(account_id, _NONE).get(asset)
         return balance.free_e8 if balance is not None else 0
+
+    def total(self, account_id: int, asset: str) -> int:
+        balance = self.balances.get(account_id, _NONE).get(asset)
+        return balance.free_e8 + balance.locked_e8 if balance is not None else 0
 
     def touch(self, account_id: int, asset: str) -> Balance:
         """Return the balance in order to change it; it starts at zero."""
@@ -77,6 +84,25 @@ class Accounts:
         balance.free_e8 += amount_e8
         self.supply[asset] = self.supply.get(asset, 0) + amount_e8
         assert balance.free_e8 >= 0, "admission checks the free balance before a withdrawal"
+
+    def trade_group(self, account_id: int) -> int:
+        terms = self.terms.get(account_id)
+        return terms.trade_group_id if terms is not None else 0
+
+    def same_owner(self, account_id: int, other_id: int) -> bool:
+        """Is a trade between the two a self-trade?"""
+        if account_id == other_id:
+            return True
+        group = self.trade_group(account_id) if self.terms else 0
+        return group != 0 and group == self.trade_group(other_id)
+
+    def fee_rate(self, account_id: int, market: Market, *, is_maker: bool) -> int:
+        """The account's own rate, else the market's."""
+        terms = self.terms.get(account_id) if self.terms else None
+        own = None if terms is None else (terms.maker_fee_rate_e8 if is_maker else terms.taker_fee_rate_e8)
+        if own is not None:
+            return own
+        return market.maker_fee_rate_e8 if is_maker else market.taker_fee_rate_e8
 
     def changes(self) -> list[BalanceChanged]:
         """One event per balance touched since the last call."""

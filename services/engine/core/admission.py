@@ -4,152 +4,241 @@ Each step either names a refusal or lets the order through; the order of the ste
 ``services.domain.refusals.Refusal``. Nothing here mutates state, so a refused order leaves no trace.
 """
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from services.domain.commands import PlaceOrder
-from services.domain.market import Market, MarketStatus
+from services.domain.market import MarketStatus, Venue
 from services.domain.money import MAX_E8, notional_exact
-from services.domain.orders import OrderType, Side, TimeInForce
+from services.domain.orders import (
+    CONTINGENT_TYPES,
+    PRICELESS_TYPES,
+    OrderType,
+    PegPrice,
+    SelfTradePrevention,
+    Side,
+    TimeInForce,
+)
 from services.domain.refusals import Refusal
+from services.engine.core import filters
 from services.engine.core.accounts import Accounts
-from services.engine.core.book import BookSide
 from services.engine.core.listing import Listing
+from services.engine.core.sweep import sweep_for_quantity, sweep_for_quote
+from services.engine.core.triggers import is_reached
+from services.engine.core.turn import pegged_price_e8
+
+MAX_PEG_OFFSET: Final = 100
+_TYPES_WITH_TIME_IN_FORCE: Final = frozenset({OrderType.LIMIT, OrderType.STOP_LOSS_LIMIT, OrderType.TAKE_PROFIT_LIMIT})
+
+_FILTERS: Final = frozenset(
+    {
+        Refusal.PRICE_FILTER,
+        Refusal.LOT_SIZE,
+        Refusal.MARKET_LOT_SIZE,
+        Refusal.ICEBERG_PARTS,
+        Refusal.TRAILING_DELTA,
+        Refusal.PERCENT_PRICE,
+        Refusal.PERCENT_PRICE_BY_SIDE,
+        Refusal.NOTIONAL,
+    }
+)
 
 
 class Admitted(NamedTuple):
-    """What the order will ask for, and what it must reserve of the asset it pays with."""
+    """What the order asks for, the price it will work at (0 for any), and what it needs of the asset it pays with."""
 
     quantity_e8: int
-    reserve_e8: int
+    limit_e8: int
+    need_e8: int
+    self_trade_prevention: SelfTradePrevention
 
 
-class Sweep(NamedTuple):
-    """What taking liquidity from the top of a book would get and cost; ``short_e8`` is what the book lacks."""
+class Admission:
+    """The checks, with what they look at. ``listings`` and ``venue`` are for limits that span markets."""
 
-    quantity_e8: int
-    quote_e8: int
-    short_e8: int
+    __slots__ = ("_accounts", "_listing", "_listings", "_now_us", "_venue")
 
+    def __init__(
+        self, accounts: Accounts, listing: Listing, listings: dict[str, Listing], venue: Venue, now_us: int
+    ) -> None:
+        self._accounts = accounts
+        self._listing = listing
+        self._listings = listings
+        self._venue = venue
+        self._now_us = now_us
 
-def admit(command: PlaceOrder, listing: Listing, accounts: Accounts) -> Admitted | Refusal:
-    """Check the order against its market, the book and its owner's balance."""
-    if not _is_well_formed(command):
-        return Refusal.UNSUPPORTED_COMBINATION
-    market = listing.market
-    if market.status is not MarketStatus.TRADING:
-        return Refusal.MARKET_CLOSED
-    if (command.account_id, command.client_order_id) in listing.by_client_order_id:
-        return Refusal.DUPLICATE_CLIENT_ORDER_ID
-    admitted = (_admit_market if command.type is OrderType.MARKET else _admit_limit)(command, listing)
-    if isinstance(admitted, Refusal):
+    def admit(self, command: PlaceOrder) -> Admitted | Refusal:
+        """Check a single order against its market, the book and its owner's balance."""
+        admitted = self.admit_unfunded(command)
+        if isinstance(admitted, Refusal):
+            return admitted
+        refusal = self.refuse_entry(command, admitted.limit_e8)
+        if refusal is not None:
+            return refusal
+        asset = self._listing.paying_asset(command.side)
+        if self._accounts.free(command.account_id, asset) < admitted.need_e8:
+            return Refusal.INSUFFICIENT_BALANCE
         return admitted
-    if accounts.free(command.account_id, listing.paying_asset(command.side)) < admitted.reserve_e8:
-        return Refusal.INSUFFICIENT_BALANCE
-    return admitted
+
+    def admit_unfunded(self, command: PlaceOrder, *, counts: bool = True) -> Admitted | Refusal:
+        """All checks but those of the moment of entry and of the balance, which a list makes for all its orders."""
+        listing = self._listing
+        if not is_well_formed(command):
+            return Refusal.UNSUPPORTED_COMBINATION
+        if listing.status is not MarketStatus.TRADING:
+            return Refusal.MARKET_CLOSED
+        if (command.account_id, command.client_order_id) in listing.by_client_order_id:
+            return Refusal.DUPLICATE_CLIENT_ORDER_ID
+        prevention = self._prevention(command)
+        if prevention not in listing.market.allowed_self_trade_prevention:
+            return Refusal.SELF_TRADE_PREVENTION_NOT_ALLOWED
+        admitted = self._admit_numbers(command, prevention)
+        if isinstance(admitted, Refusal):
+            return admitted
+        refusal = None
+        if listing.market.max_position_e8:
+            refusal = filters.max_position(command, admitted.quantity_e8, listing, self._accounts)
+        if refusal is None and counts and command.type is not OrderType.MARKET:
+            refusal = filters.order_counts((command,), listing, self._listings, self._venue)
+        if refusal is None and self._venue.max_order_amounts_e8:
+            price = admitted.limit_e8 or listing.last_price_e8
+            refusal = filters.max_asset(admitted.quantity_e8, price, listing.market, self._venue)
+        return admitted if refusal is None else refusal
+
+    def refuse_by_filter(self, command: PlaceOrder) -> Refusal | None:
+        """Only the filters that look at the order alone, whatever else may be wrong with it."""
+        admitted = self._admit_numbers(command, self._prevention(command))
+        return admitted if isinstance(admitted, Refusal) and admitted in _FILTERS else None
+
+    def _admit_numbers(self, command: PlaceOrder, prevention: SelfTradePrevention) -> Admitted | Refusal:
+        admit = self._admit_market if command.type is OrderType.MARKET else self._admit_priced
+        return admit(command, prevention)
+
+    def _prevention(self, command: PlaceOrder) -> SelfTradePrevention:
+        """The order's own mode, else the account's, else the market's."""
+        if command.self_trade_prevention is not None:
+            return command.self_trade_prevention
+        terms = self._accounts.terms.get(command.account_id) if self._accounts.terms else None
+        if terms is not None and terms.self_trade_prevention is not None:
+            return terms.self_trade_prevention
+        return self._listing.market.default_self_trade_prevention
+
+    def _admit_priced(self, command: PlaceOrder, prevention: SelfTradePrevention) -> Admitted | Refusal:
+        """Everything but MARKET: limit orders, and stops whether they become limit or market orders."""
+        listing = self._listing
+        market = listing.market
+        limit, quantity = command.price_e8, command.quantity_e8
+        if command.iceberg_e8 >= quantity:
+            return Refusal.ICEBERG_EXCEEDS_QUANTITY
+        if command.peg_price is not None and command.type not in CONTINGENT_TYPES:
+            limit = pegged_price_e8(listing, command.side, command.peg_price, command.peg_offset, command.price_e8)
+            if not limit:
+                return Refusal.NO_PEG_LEVEL
+        refusal = self._refuse_numbers(command, limit)
+        if refusal is not None:
+            return refusal
+        amount = notional_exact(limit or command.stop_price_e8 or listing.last_price_e8, quantity)
+        refusal = filters.notional(amount, market) if limit else filters.market_notional(amount, market)
+        if refusal is not None:
+            return refusal
+        return Admitted(quantity, limit, amount if command.side is Side.BUY else quantity, prevention)
+
+    def _refuse_numbers(self, command: PlaceOrder, limit_e8: int) -> Refusal | None:
+        """Price, quantity and trailing filters, asked only where the order has such a number."""
+        market, quantity = self._listing.market, command.quantity_e8
+        prices = {limit_e8, command.price_e8, command.stop_price_e8} - {0}
+        if any(filters.price_filter(price, market) is not None for price in prices):
+            return Refusal.PRICE_FILTER
+        if filters.lot_size(quantity, market) is not None:
+            return Refusal.LOT_SIZE
+        if command.iceberg_e8 and filters.lot_size(command.iceberg_e8, market) is not None:
+            return Refusal.LOT_SIZE
+        if limit_e8 and self._overfills_level(command.side, limit_e8, quantity):
+            return Refusal.LEVEL_FULL
+        refusal = filters.market_lot_size(quantity, market) if command.type in PRICELESS_TYPES else None
+        if refusal is None and command.iceberg_e8:
+            refusal = filters.iceberg_parts(command, market)
+        if refusal is None and command.trailing_delta:
+            refusal = filters.trailing_delta(command, market)
+        if refusal is None and limit_e8:
+            refusal = filters.percent_price(limit_e8, command.side, self._listing, self._now_us)
+        return refusal
+
+    def _overfills_level(self, side: Side, price_e8: int, quantity_e8: int) -> bool:
+        level = self._listing.book.own_side(side).levels.get(price_e8)
+        return level is not None and level.quantity_e8 + quantity_e8 > MAX_E8
+
+    def _admit_market(self, command: PlaceOrder, prevention: SelfTradePrevention) -> Admitted | Refusal:
+        """A MARKET order reserves exactly what sweeping the book now costs, so it can never fail half way.
+
+        Asking for more than the book holds is allowed: the rest expires.
+        """
+        listing, accounts = self._listing, self._accounts
+        market = listing.market
+        if command.quote_quantity_e8:
+            sweep = sweep_for_quote(
+                listing, accounts, command.account_id, command.side, prevention, command.quote_quantity_e8
+            )
+            if sweep.quantity_e8 < max(market.min_quantity_e8, 1):
+                has_offers = listing.book.opposite_side(command.side).best() is not None
+                return Refusal.LIQUIDITY_BELOW_LOT_SIZE if has_offers else Refusal.NO_LIQUIDITY
+            quantity, reserve = sweep.quantity_e8 + sweep.short_e8, sweep.quantity_e8
+            amount = sweep.quote_e8
+        else:
+            quantity = reserve = command.quantity_e8
+            sweep = sweep_for_quantity(listing, accounts, command.account_id, command.side, prevention, quantity, 0)
+            amount = notional_exact(listing.reference_price_e8(self._now_us), quantity)
+        refusal = (
+            filters.lot_size(quantity, market)
+            or filters.market_lot_size(quantity, market)
+            or filters.market_notional(amount, market)
+        )
+        if refusal is not None:
+            return refusal
+        return Admitted(quantity, 0, sweep.quote_e8 if command.side is Side.BUY else reserve, prevention)
+
+    def refuse_entry(self, command: PlaceOrder, limit_e8: int) -> Refusal | None:
+        """What depends on the market at the moment of entry."""
+        listing = self._listing
+        if command.type is OrderType.LIMIT_MAKER:
+            opposite = listing.book.opposite_side(command.side)
+            best = opposite.best()
+            if best is not None and opposite.crosses(best, limit_e8):
+                return Refusal.WOULD_MATCH_IMMEDIATELY
+        elif command.type in CONTINGENT_TYPES and command.stop_price_e8 and not command.trailing_delta:
+            last = listing.last_price_e8
+            if last and is_reached(command.side, command.type, command.stop_price_e8, last):
+                return Refusal.WOULD_TRIGGER_IMMEDIATELY
+        return None
 
 
-def _admit_limit(command: PlaceOrder, listing: Listing) -> Admitted | Refusal:
-    market = listing.market
-    price, quantity = command.price_e8, command.quantity_e8
-    if price > MAX_E8 or price % market.tick_size_e8 or _outside(price, market.min_price_e8, market.max_price_e8):
-        return Refusal.PRICE_FILTER
-    if not _fits_lot_size(quantity, market):
-        return Refusal.LOT_SIZE
-    level = listing.book.own_side(command.side).levels.get(price)
-    if level is not None and level.quantity_e8 + quantity > MAX_E8:
-        return Refusal.LEVEL_FULL
-    notional = notional_exact(price, quantity)
-    if notional > MAX_E8 or _outside(notional, market.min_notional_e8, market.max_notional_e8):
-        return Refusal.NOTIONAL
-    if listing.open_order_count(command.account_id) >= market.max_open_orders:
-        return Refusal.MAX_NUM_ORDERS
-    if command.type is OrderType.LIMIT_MAKER:
-        opposite = listing.book.opposite_side(command.side)
-        best = opposite.best()
-        if best is not None and opposite.crosses(best, price):
-            return Refusal.WOULD_MATCH_IMMEDIATELY
-    return Admitted(quantity, notional if command.side is Side.BUY else quantity)
-
-
-def _admit_market(command: PlaceOrder, listing: Listing) -> Admitted | Refusal:
-    """A MARKET order reserves exactly what sweeping the book now costs, so it can never fail half way.
-
-    Asking for more than the book holds is allowed: the rest expires.
-    """
-    market = listing.market
-    opposite = listing.book.opposite_side(command.side)
-    if command.quote_quantity_e8:
-        sweep = sweep_for_quote(opposite, command.quote_quantity_e8, market.step_size_e8)
-        if sweep.quantity_e8 < max(market.min_quantity_e8, 1):
-            return Refusal.LIQUIDITY_BELOW_LOT_SIZE if opposite.best() else Refusal.NO_LIQUIDITY
-        quantity, reserve = sweep.quantity_e8 + sweep.short_e8, sweep.quantity_e8
-        notional = sweep.quote_e8
-    else:
-        quantity = reserve = command.quantity_e8
-        sweep = sweep_for_quantity(opposite, quantity)
-        notional = notional_exact(listing.last_price_e8, quantity)
-    if not _fits_lot_size(quantity, market):
-        return Refusal.LOT_SIZE
-    if market.max_market_quantity_e8 and quantity > market.max_market_quantity_e8:
-        return Refusal.MARKET_LOT_SIZE
-    minimum = market.min_notional_e8 if market.apply_min_notional_to_market else 0
-    maximum = market.max_notional_e8 if market.apply_max_notional_to_market else 0
-    if notional and _outside(notional, minimum, maximum):
-        return Refusal.NOTIONAL
-    return Admitted(quantity, sweep.quote_e8 if command.side is Side.BUY else reserve)
-
-
-def _is_well_formed(command: PlaceOrder) -> bool:
-    """MARKET has one of the two quantities and no price, every other type a price and a base quantity.
-
-    Only LIMIT has a time in force; for the others it is GTC.
-    """
-    quantity, price, quote = command.quantity_e8, command.price_e8, command.quote_quantity_e8
-    if command.type is OrderType.MARKET:
-        plain = price == 0 and command.time_in_force is TimeInForce.GTC
-        return plain and min(quantity, quote) == 0 and max(quantity, quote) > 0
-    if command.type is OrderType.LIMIT_MAKER and command.time_in_force is not TimeInForce.GTC:
+def is_well_formed(command: PlaceOrder) -> bool:
+    """Does the command have what its type needs, and nothing that its type cannot have?"""
+    numbers = (command.quantity_e8, command.price_e8, command.quote_quantity_e8, command.stop_price_e8)
+    if min(*numbers, command.trailing_delta, command.iceberg_e8, command.peg_offset) < 0:
         return False
-    return price > 0 and quantity > 0 and quote == 0
+    if command.time_in_force is not TimeInForce.GTC and (
+        command.type not in _TYPES_WITH_TIME_IN_FORCE or command.iceberg_e8
+    ):
+        return False
+    stops = command.stop_price_e8 > 0 or command.trailing_delta > 0
+    if stops != (command.type in CONTINGENT_TYPES) or not _peg_is_well_formed(command):
+        return False
+    if command.type is OrderType.MARKET:
+        one_quantity = (command.quantity_e8 > 0) != (command.quote_quantity_e8 > 0)
+    else:
+        one_quantity = command.quantity_e8 > 0 and command.quote_quantity_e8 == 0
+    if command.type in PRICELESS_TYPES:
+        return one_quantity and command.price_e8 == 0 and command.iceberg_e8 == 0
+    return one_quantity and (command.price_e8 > 0 or command.peg_price is not None)
 
 
-def sweep_for_quantity(side: BookSide, quantity_e8: int, limit_price_e8: int = 0) -> Sweep:
-    """How much of ``quantity_e8`` the side offers within the limit, and for how much quote."""
-    taken = cost = 0
-    for level in side.best_first():
-        if taken == quantity_e8 or not side.crosses(level, limit_price_e8):
-            break
-        part = min(quantity_e8 - taken, level.quantity_e8)
-        taken += part
-        cost += notional_exact(level.price_e8, part)
-    return Sweep(taken, cost, quantity_e8 - taken)
-
-
-def sweep_for_quote(side: BookSide, quote_e8: int, step_size_e8: int) -> Sweep:
-    """The largest quantity, in whole steps, whose cost or yield stays within ``quote_e8``.
-
-    When the book is too thin, what the rest of the amount would be at its last price is short.
-    """
-    taken = cost = short = 0
-    for level in side.best_first():
-        step_cost = notional_exact(level.price_e8, step_size_e8)
-        steps = (quote_e8 - cost) // step_cost
-        part = min(steps * step_size_e8, level.quantity_e8)
-        taken += part
-        cost += notional_exact(level.price_e8, part)
-        short = steps * step_size_e8 - part
-        if part < level.quantity_e8:
-            break
-    return Sweep(taken, cost, short)
-
-
-def _fits_lot_size(quantity_e8: int, market: Market) -> bool:
-    return (
-        0 < quantity_e8 <= MAX_E8
-        and quantity_e8 % market.step_size_e8 == 0
-        and not _outside(quantity_e8, market.min_quantity_e8, market.max_quantity_e8)
-    )
-
-
-def _outside(value: int, minimum: int, maximum: int) -> bool:
-    return value < minimum or (maximum != 0 and value > maximum)
+def _peg_is_well_formed(command: PlaceOrder) -> bool:
+    """Section 4.6: which orders may take their price from the book, and from which side of it."""
+    if command.peg_price is None:
+        return command.peg_offset == 0
+    if command.peg_offset > MAX_PEG_OFFSET or command.type in PRICELESS_TYPES:
+        return False
+    if command.type is OrderType.LIMIT_MAKER:
+        return command.peg_price is PegPrice.PRIMARY_PEG
+    joins_the_queue = command.type is OrderType.LIMIT and command.peg_price is PegPrice.PRIMARY_PEG
+    return not joins_the_queue or command.time_in_force is TimeInForce.GTC

@@ -1,11 +1,13 @@
-"""One market's order book: price levels on two sides, first in first out within a level.
+"""Orders waiting at prices: the two sides of a market's book, and its stops waiting for their trigger.
 
 Layout
-- A side keeps its prices in a sorted list with the best price last, and a dict from price to level.
+- ``PriceLevels`` keeps its prices in a sorted list with the best last, and a dict from price to level.
 - A level is a doubly linked list of orders, so that cancelling anywhere in it is O(1).
+- What only some orders have (stops, icebergs, lists, pegs) hangs off ``Order.special``, None for the others.
 
 Invariants
-- A level is on its side exactly while it holds an order; its quantity is the sum of what its orders have left.
+- A level exists exactly while it holds an order. Its quantity is the sum of what its orders have left, and ``hidden``
+  the part of it that icebergs do not show.
 - The best bid is below the best ask after every command.
 
 Cost: best O(1); add and remove O(1) at an existing price, O(log n) search plus a memmove at a new one.
@@ -13,12 +15,86 @@ Cost: best O(1); add and remove O(1) at an existing price, O(log n) search plus 
 
 from bisect import bisect_left
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from services.domain.orders import ExpiryReason, OrderState, OrderStatus, OrderType, Side, TimeInForce
+from services.domain.orders import (
+    ExpiryReason,
+    OrderDetails,
+    OrderState,
+    OrderStatus,
+    OrderType,
+    PegPrice,
+    SelfTradePrevention,
+    Side,
+    TimeInForce,
+)
+
+if TYPE_CHECKING:
+    from services.engine.core.order_lists import OrderList
+
+
+class Special:
+    """What only some orders have; see ``OrderDetails``. ``extreme_e8`` is the best price a trailing stop has seen."""
+
+    __slots__ = (
+        "amendments",
+        "extreme_e8",
+        "iceberg_e8",
+        "order_list",
+        "order_list_id",
+        "peg_offset",
+        "peg_price",
+        "pegged_price_e8",
+        "prevented_e8",
+        "prevented_match_id",
+        "stop_price_e8",
+        "strategy_id",
+        "strategy_type",
+        "trailing_delta",
+        "trailing_us",
+    )
+
+    def __init__(self, details: OrderDetails, extreme_e8: int = 0) -> None:
+        self.stop_price_e8 = details.stop_price_e8
+        self.trailing_delta = details.trailing_delta
+        self.trailing_us = details.trailing_us
+        self.iceberg_e8 = details.iceberg_e8
+        self.prevented_e8 = details.prevented_e8
+        self.prevented_match_id = details.prevented_match_id
+        self.order_list_id = details.order_list_id
+        self.strategy_id = details.strategy_id
+        self.strategy_type = details.strategy_type
+        self.peg_price: PegPrice | None = details.peg_price
+        self.peg_offset = details.peg_offset
+        self.pegged_price_e8 = details.pegged_price_e8
+        self.amendments = details.amendments
+        self.extreme_e8 = extreme_e8
+        self.order_list: OrderList | None = None
+
+    def details(self) -> OrderDetails:
+        return OrderDetails(
+            self.stop_price_e8,
+            self.trailing_delta,
+            self.trailing_us,
+            self.iceberg_e8,
+            self.prevented_e8,
+            self.prevented_match_id,
+            self.order_list_id,
+            self.strategy_id,
+            self.strategy_type,
+            self.peg_price,
+            self.peg_offset,
+            self.pegged_price_e8,
+            self.amendments,
+        )
 
 
 class Order:
-    """An order inside the core. ``reserved_e8`` is what it holds of its owner's locked balance."""
+    """An order inside the core.
+
+    ``limit_e8`` is the worst price it may trade at now, 0 for any. ``remaining_e8`` is what it may still trade, of
+    which ``hidden_e8`` is not shown. ``reserved_e8`` is what it holds of its owner's locked balance.
+    """
 
     __slots__ = (
         "account_id",
@@ -27,7 +103,9 @@ class Order:
         "executed_e8",
         "executed_quote_e8",
         "expiry_reason",
+        "hidden_e8",
         "level",
+        "limit_e8",
         "next",
         "order_id",
         "previous",
@@ -36,7 +114,9 @@ class Order:
         "quote_quantity_e8",
         "remaining_e8",
         "reserved_e8",
+        "self_trade_prevention",
         "side",
+        "special",
         "status",
         "symbol",
         "time_in_force",
@@ -53,23 +133,32 @@ class Order:
         self.side = state.side
         self.type: OrderType = state.type
         self.time_in_force: TimeInForce = state.time_in_force
-        self.price_e8 = state.price_e8
+        self.price_e8 = self.limit_e8 = state.price_e8
         self.quantity_e8 = state.quantity_e8
         self.quote_quantity_e8 = state.quote_quantity_e8
         self.executed_e8 = state.executed_e8
         self.executed_quote_e8 = state.executed_quote_e8
         self.remaining_e8 = state.quantity_e8 - state.executed_e8
+        self.hidden_e8 = 0
         self.status: OrderStatus = state.status
         self.created_us = state.created_us
         self.updated_us = state.updated_us
         self.working_us = state.working_us
         self.expiry_reason: ExpiryReason = state.expiry_reason
+        self.self_trade_prevention: SelfTradePrevention = state.self_trade_prevention
         self.reserved_e8 = reserved_e8
         self.level: Level | None = None
         self.previous: Order | None = None
         self.next: Order | None = None
+        self.special: Special | None = None
+        if state.details is not None:
+            self.special = Special(state.details)
+            self.remaining_e8 -= state.details.prevented_e8
+            if state.details.pegged_price_e8:
+                self.limit_e8 = state.details.pegged_price_e8
 
     def state(self) -> OrderState:
+        special = self.special
         return OrderState(
             self.order_id,
             self.account_id,
@@ -88,34 +177,70 @@ class Order:
             self.updated_us,
             self.working_us,
             self.expiry_reason,
+            self.self_trade_prevention,
+            None if special is None else special.details(),
         )
+
+    def be_special(self) -> Special:
+        """Return what only some orders have, making this one of them."""
+        if self.special is None:
+            self.special = Special(OrderDetails())
+        return self.special
 
 
 class Level:
     """All orders at one price, oldest first."""
 
-    __slots__ = ("head", "price_e8", "quantity_e8", "tail")
+    __slots__ = ("head", "hidden_e8", "price_e8", "quantity_e8", "tail")
 
     def __init__(self, price_e8: int) -> None:
         self.price_e8 = price_e8
         self.quantity_e8 = 0
+        self.hidden_e8 = 0
         self.head: Order | None = None
         self.tail: Order | None = None
 
     def orders(self) -> Iterator[Order]:
         order = self.head
         while order is not None:
+            following = order.next
             yield order
-            order = order.next
+            order = following
+
+    def append(self, order: Order) -> None:
+        last = self.tail
+        if last is None:
+            self.head = order
+        else:
+            last.next = order
+            order.previous = last
+        self.tail = order
+        order.level = self
+
+    def unlink(self, order: Order) -> None:
+        before, after = order.previous, order.next
+        if before is None:
+            self.head = after
+        else:
+            before.next = after
+        if after is None:
+            self.tail = before
+        else:
+            after.previous = before
+        order.level = order.previous = order.next = None
 
 
-class BookSide:
-    """The levels of one side. Keys are prices times ``sign``, ascending, so the best is last on either side."""
+class PriceLevels:
+    """Levels by price. Keys are prices times ``sign``, ascending, so the best is last on either side.
+
+    The best of bids (and of stops that wait for a fall) is the highest, of asks (and of stops that wait for a rise) the
+    lowest price.
+    """
 
     __slots__ = ("_keys", "_sign", "levels", "touched")
 
-    def __init__(self, side: Side) -> None:
-        self._sign = 1 if side is Side.BUY else -1
+    def __init__(self, *, best_is_highest: bool) -> None:
+        self._sign = 1 if best_is_highest else -1
         self._keys: list[int] = []
         self.levels: dict[int, Level] = {}
         self.touched: dict[int, None] = {}
@@ -127,67 +252,66 @@ class BookSide:
         for key in reversed(self._keys):
             yield self.levels[key * self._sign]
 
-    def crosses(self, level: Level, limit_price_e8: int) -> bool:
-        """Would an order from the other side, limited to this price, trade at this level? A limit of 0 means any."""
-        return limit_price_e8 == 0 or level.price_e8 * self._sign >= limit_price_e8 * self._sign
+    def nth_best(self, index: int) -> Level | None:
+        """The best level for 0, the next deeper one for 1, and so on."""
+        return self.levels[self._keys[-1 - index] * self._sign] if index < len(self._keys) else None
 
-    def add(self, order: Order) -> None:
-        """Put the order behind all others at its price."""
-        price = order.price_e8
-        level = self.levels.get(price)
+    def crosses(self, level: Level, limit_e8: int) -> bool:
+        """Would an order from the other side, limited to this price, trade at this level? A limit of 0 means any."""
+        return limit_e8 == 0 or level.price_e8 * self._sign >= limit_e8 * self._sign
+
+    def add(self, order: Order, price_e8: int) -> None:
+        """Put the order behind all others at this price."""
+        level = self.levels.get(price_e8)
         if level is None:
-            level = self.levels[price] = Level(price)
-            key = price * self._sign
+            level = self.levels[price_e8] = Level(price_e8)
+            key = price_e8 * self._sign
             self._keys.insert(bisect_left(self._keys, key), key)
-        last = level.tail
-        if last is None:
-            level.head = order
-        else:
-            last.next = order
-            order.previous = last
-        level.tail = order
-        order.level = level
+        level.append(order)
         level.quantity_e8 += order.remaining_e8
-        self.touched[price] = None
+        level.hidden_e8 += order.hidden_e8
+        self.touched[price_e8] = None
 
     def take(self, level: Level, quantity_e8: int) -> None:
-        """Note that ``quantity_e8`` of the level was traded away."""
+        """Note that ``quantity_e8`` of the level is gone: traded, prevented or amended away."""
         level.quantity_e8 -= quantity_e8
+        self.touched[level.price_e8] = None
+
+    def hide(self, level: Level, order: Order, hidden_e8: int) -> None:
+        """Let the order hide this much of what it has left."""
+        level.hidden_e8 += hidden_e8 - order.hidden_e8
+        order.hidden_e8 = hidden_e8
         self.touched[level.price_e8] = None
 
     def remove(self, order: Order) -> None:
         """Take the order and whatever it has left out of its level."""
         level = order.level
-        assert level is not None, "only a resting order can be removed"
-        before, after = order.previous, order.next
-        if before is None:
-            level.head = after
-        else:
-            before.next = after
-        if after is None:
-            level.tail = before
-        else:
-            after.previous = before
-        order.level = order.previous = order.next = None
+        assert level is not None, "only a waiting order can be removed"
+        level.unlink(order)
         level.quantity_e8 -= order.remaining_e8
+        level.hidden_e8 -= order.hidden_e8
         self.touched[level.price_e8] = None
         if level.head is None:
             del self.levels[level.price_e8]
             del self._keys[bisect_left(self._keys, level.price_e8 * self._sign)]
 
     def changed_levels(self) -> tuple[tuple[int, int], ...]:
-        """New (price, quantity) of every level touched since the last call, 0 where the level is gone."""
+        """New (price, shown quantity) of every level touched since the last call, 0 where the level is gone."""
         if not self.touched:
             return ()
         levels = self.levels
-        changes = tuple((price, levels[price].quantity_e8 if price in levels else 0) for price in self.touched)
+        changes = tuple(
+            (price, levels[price].quantity_e8 - levels[price].hidden_e8 if price in levels else 0)
+            for price in self.touched
+        )
         self.touched.clear()
         return changes
 
     def depth(self, limit: int) -> list[tuple[int, int]]:
-        """The best ``limit`` levels as (price, quantity), best first."""
+        """The best ``limit`` levels as (price, shown quantity), best first."""
         keys = self._keys[-limit:] if limit else []
-        return [(key * self._sign, self.levels[key * self._sign].quantity_e8) for key in reversed(keys)]
+        levels = (self.levels[key * self._sign] for key in reversed(keys))
+        return [(level.price_e8, level.quantity_e8 - level.hidden_e8) for level in levels]
 
 
 class Book:
@@ -196,12 +320,12 @@ class Book:
     __slots__ = ("asks", "bids", "update_id")
 
     def __init__(self, update_id: int = 0) -> None:
-        self.bids = BookSide(Side.BUY)
-        self.asks = BookSide(Side.SELL)
+        self.bids = PriceLevels(best_is_highest=True)
+        self.asks = PriceLevels(best_is_highest=False)
         self.update_id = update_id
 
-    def own_side(self, side: Side) -> BookSide:
+    def own_side(self, side: Side) -> PriceLevels:
         return self.bids if side is Side.BUY else self.asks
 
-    def opposite_side(self, side: Side) -> BookSide:
+    def opposite_side(self, side: Side) -> PriceLevels:
         return self.asks if side is Side.BUY else self.bids

@@ -1,23 +1,59 @@
-"""A listed market: its definition, its book and the indexes of its open orders."""
+"""A listed market: its definition, its book, its stops, and the indexes of its open orders."""
 
 from services.domain.events import BookChanged
-from services.domain.market import Market
-from services.domain.orders import Side
+from services.domain.market import Market, MarketStatus
+from services.domain.orders import CONTINGENT_TYPES, Side
+from services.engine.core.average_price import AveragePrice
 from services.engine.core.book import Book, Order
+from services.engine.core.order_lists import OrderList
+from services.engine.core.triggers import Triggers
+
+
+class OpenOrders:
+    """One account's open orders in one market, and how many are of the kinds that filters count."""
+
+    __slots__ = ("algo_count", "iceberg_count", "orders")
+
+    def __init__(self) -> None:
+        self.orders: dict[int, Order] = {}
+        self.algo_count = 0
+        self.iceberg_count = 0
+
+    def count(self, order: Order, by: int) -> None:
+        assert order.special is not None, "a plain order is only counted as an order"
+        self.algo_count += by * (order.type in CONTINGENT_TYPES)
+        self.iceberg_count += by * (order.special.iceberg_e8 > 0)
 
 
 class Listing:
-    """Client order ids are unique among the open orders of one account in one market."""
+    """Client order ids are unique among the open orders of one account in one market, and so are list ids."""
 
-    __slots__ = ("book", "by_client_order_id", "last_price_e8", "last_trade_id", "market", "open_by_account")
+    __slots__ = (
+        "average_price",
+        "book",
+        "by_client_order_id",
+        "last_prevented_match_id",
+        "last_price_e8",
+        "last_trade_id",
+        "lists",
+        "market",
+        "open_by_account",
+        "status",
+        "triggers",
+    )
 
-    def __init__(self, market: Market, *, update_id: int = 0, last_price_e8: int = 0, last_trade_id: int = 0) -> None:
+    def __init__(self, market: Market) -> None:
         self.market = market
-        self.book = Book(update_id)
-        self.last_price_e8 = last_price_e8
-        self.last_trade_id = last_trade_id
+        self.status: MarketStatus = market.status
+        self.book = Book()
+        self.triggers = Triggers()
+        self.average_price = AveragePrice()
+        self.last_price_e8 = 0
+        self.last_trade_id = 0
+        self.last_prevented_match_id = 0
         self.by_client_order_id: dict[tuple[int, str], Order] = {}
-        self.open_by_account: dict[int, dict[int, Order]] = {}
+        self.open_by_account: dict[int, OpenOrders] = {}
+        self.lists: dict[int, OrderList] = {}
 
     def paying_asset(self, side: Side) -> str:
         return self.market.quote_asset if side is Side.BUY else self.market.base_asset
@@ -25,27 +61,39 @@ class Listing:
     def receiving_asset(self, side: Side) -> str:
         return self.market.base_asset if side is Side.BUY else self.market.quote_asset
 
-    def open_order_count(self, account_id: int) -> int:
-        orders = self.open_by_account.get(account_id)
-        return len(orders) if orders else 0
+    def reference_price_e8(self, now_us: int) -> int:
+        """What filters compare with: the average of the market's window, else the last price, 0 if it never traded."""
+        minutes = self.market.average_minutes
+        average = self.average_price.price_e8(now_us, minutes) if minutes else 0
+        return average or self.last_price_e8
 
-    def rest(self, order: Order) -> None:
-        """Put the order on the book and into the indexes."""
-        self.book.own_side(order.side).add(order)
+    def open_orders(self, account_id: int) -> OpenOrders:
+        return self.open_by_account.get(account_id) or _NO_ORDERS
+
+    def index(self, order: Order) -> None:
+        """Count the order among its owner's open ones."""
         self.by_client_order_id[order.account_id, order.client_order_id] = order
         orders = self.open_by_account.get(order.account_id)
         if orders is None:
-            orders = self.open_by_account[order.account_id] = {}
-        orders[order.order_id] = order
+            orders = self.open_by_account[order.account_id] = OpenOrders()
+        orders.orders[order.order_id] = order
+        if order.special is not None:
+            orders.count(order, 1)
 
-    def remove(self, order: Order) -> None:
-        """Take a resting order off the book and out of the indexes."""
-        self.book.own_side(order.side).remove(order)
+    def forget(self, order: Order) -> None:
+        """The order is no longer open."""
         del self.by_client_order_id[order.account_id, order.client_order_id]
         orders = self.open_by_account[order.account_id]
-        del orders[order.order_id]
-        if not orders:
+        del orders.orders[order.order_id]
+        if order.special is not None:
+            orders.count(order, -1)
+        if not orders.orders:
             del self.open_by_account[order.account_id]
+
+    def rename(self, order: Order, client_order_id: str) -> None:
+        del self.by_client_order_id[order.account_id, order.client_order_id]
+        order.client_order_id = client_order_id
+        self.by_client_order_id[order.account_id, client_order_id] = order
 
     def book_change(self) -> BookChanged | None:
         """What the current command did to the book, under a new update id."""
@@ -60,3 +108,6 @@ class Listing:
         """After a restore, what was put on the book is not news."""
         self.book.bids.touched.clear()
         self.book.asks.touched.clear()
+
+
+_NO_ORDERS = OpenOrders()

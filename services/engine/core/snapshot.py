@@ -1,34 +1,60 @@
 """A snapshot: the whole state of an exchange as plain values, and its hash.
 
-``restore(capture(exchange))`` gives an exchange that answers every later command with the same events. Resting orders
-are listed best price first and oldest first, so that adding them back in order restores their priority; everything
-without an order of its own is sorted, so equal states have equal bytes and equal hashes.
+``restore(capture(exchange))`` gives an exchange that answers every later command with the same events. Orders on the
+book are listed best price first and oldest first, stops and lists in the order in which they wait, so that adding them
+back in order restores their priority; everything without an order of its own is sorted, so equal states have equal
+bytes and equal hashes.
 """
 
 import hashlib
+from collections.abc import Iterable
 
 import msgspec
 
-from services.domain.market import Market
-from services.domain.orders import OrderState
+from services.domain.commands import ListKind, SetAccountTerms
+from services.domain.market import Market, MarketStatus, Venue
+from services.domain.orders import OrderState, OrderStatus
 from services.engine.core.accounts import Balance
-from services.engine.core.book import BookSide, Order
+from services.engine.core.book import Order, PriceLevels
 from services.engine.core.exchange import Exchange
 from services.engine.core.listing import Listing
+from services.engine.core.order_lists import OrderList
 
 
-class RestingOrder(msgspec.Struct, frozen=True, array_like=True, gc=False):
+class OpenOrder(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """An open order with what its public state does not say."""
+
     state: OrderState
     reserved_e8: int
+    hidden_e8: int
+    limit_e8: int
+    extreme_e8: int
+
+
+class ListSnapshot(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """``legs`` are all orders of the list, those that have ended included."""
+
+    order_list_id: int
+    account_id: int
+    client_order_list_id: str
+    kind: ListKind
+    legs: list[OpenOrder]
 
 
 class ListingSnapshot(msgspec.Struct, frozen=True, array_like=True):
+    """``average`` are the buckets of the average price; orders that wait for another are found in ``lists``."""
+
     market: Market
+    status: MarketStatus
     update_id: int
     last_price_e8: int
     last_trade_id: int
-    bids: list[RestingOrder]
-    asks: list[RestingOrder]
+    last_prevented_match_id: int
+    average: list[tuple[int, int, int]]
+    bids: list[OpenOrder]
+    asks: list[OpenOrder]
+    stops: list[OpenOrder]
+    lists: list[ListSnapshot]
 
 
 class ExchangeSnapshot(msgspec.Struct, frozen=True, array_like=True):
@@ -36,6 +62,10 @@ class ExchangeSnapshot(msgspec.Struct, frozen=True, array_like=True):
 
     now_us: int
     last_order_id: int
+    last_order_list_id: int
+    last_execution_id: int
+    venue: Venue
+    terms: list[SetAccountTerms]
     balances: list[tuple[int, str, int, int]]
     supply: list[tuple[str, int]]
     transfers: list[tuple[str, int, str, int]]
@@ -43,15 +73,20 @@ class ExchangeSnapshot(msgspec.Struct, frozen=True, array_like=True):
 
 
 def capture(exchange: Exchange) -> ExchangeSnapshot:
+    accounts = exchange.accounts
     return ExchangeSnapshot(
         exchange.now_us,
         exchange.last_order_id,
+        exchange.last_order_list_id,
+        exchange.last_execution_id,
+        exchange.venue,
+        [accounts.terms[account_id] for account_id in sorted(accounts.terms)],
         sorted(
             (account_id, asset, balance.free_e8, balance.locked_e8)
-            for account_id, balances in exchange.accounts.balances.items()
+            for account_id, balances in accounts.balances.items()
             for asset, balance in balances.items()
         ),
-        sorted(exchange.accounts.supply.items()),
+        sorted(accounts.supply.items()),
         [(reference, *transfer) for reference, transfer in exchange.transfers.items()],
         [_capture_listing(exchange.listings[symbol]) for symbol in sorted(exchange.listings)],
     )
@@ -61,6 +96,10 @@ def restore(snapshot: ExchangeSnapshot) -> Exchange:
     exchange = Exchange()
     exchange.now_us = snapshot.now_us
     exchange.last_order_id = snapshot.last_order_id
+    exchange.last_order_list_id = snapshot.last_order_list_id
+    exchange.last_execution_id = snapshot.last_execution_id
+    exchange.venue = snapshot.venue
+    exchange.accounts.terms.update((terms.account_id, terms) for terms in snapshot.terms)
     for account_id, asset, free_e8, locked_e8 in snapshot.balances:
         exchange.accounts.balances.setdefault(account_id, {})[asset] = Balance(free_e8, locked_e8)
     exchange.accounts.supply.update(snapshot.supply)
@@ -79,30 +118,98 @@ def state_hash(snapshot: ExchangeSnapshot) -> bytes:
 def _capture_listing(listing: Listing) -> ListingSnapshot:
     return ListingSnapshot(
         listing.market,
+        listing.status,
         listing.book.update_id,
         listing.last_price_e8,
         listing.last_trade_id,
-        _capture_side(listing.book.bids),
-        _capture_side(listing.book.asks),
+        listing.last_prevented_match_id,
+        list(listing.average_price.buckets),
+        _capture_orders(_in_order(listing.book.bids)),
+        _capture_orders(_in_order(listing.book.asks)),
+        _capture_orders(listing.triggers.orders()),
+        [
+            ListSnapshot(
+                tied.order_list_id,
+                tied.account_id,
+                tied.client_order_list_id,
+                tied.kind,
+                _capture_orders(tied.legs),
+            )
+            for tied in listing.lists.values()
+        ],
     )
 
 
-def _capture_side(side: BookSide) -> list[RestingOrder]:
-    return [RestingOrder(order.state(), order.reserved_e8) for level in side.best_first() for order in level.orders()]
+def _in_order(levels: PriceLevels) -> Iterable[Order]:
+    for level in levels.best_first():
+        yield from level.orders()
+
+
+def _capture_orders(orders: Iterable[Order]) -> list[OpenOrder]:
+    return [
+        OpenOrder(
+            order.state(),
+            order.reserved_e8,
+            order.hidden_e8,
+            order.limit_e8,
+            0 if order.special is None else order.special.extreme_e8,
+        )
+        for order in orders
+    ]
+
+
+def _restore_order(captured: OpenOrder) -> Order:
+    order = Order(captured.state, captured.reserved_e8)
+    order.hidden_e8 = captured.hidden_e8
+    order.limit_e8 = captured.limit_e8
+    if order.special is not None:
+        order.special.extreme_e8 = captured.extreme_e8
+    return order
 
 
 def _restore_listing(exchange: Exchange, listed: ListingSnapshot) -> None:
     market = listed.market
-    listing = Listing(
-        market,
-        update_id=listed.update_id,
-        last_price_e8=listed.last_price_e8,
-        last_trade_id=listed.last_trade_id,
-    )
-    exchange.listings[market.symbol] = listing
+    listing = exchange.listings[market.symbol] = Listing(market)
     exchange.assets.update((market.base_asset, market.quote_asset))
-    for resting in (*listed.bids, *listed.asks):
-        order = Order(resting.state, resting.reserved_e8)
-        exchange.orders[order.order_id] = order
-        listing.rest(order)
+    listing.status = listed.status
+    listing.book.update_id = listed.update_id
+    listing.last_price_e8 = listed.last_price_e8
+    listing.last_trade_id = listed.last_trade_id
+    listing.last_prevented_match_id = listed.last_prevented_match_id
+    for bucket in listed.average:
+        listing.average_price.restore(bucket)
+    for levels, orders in ((listing.book.bids, listed.bids), (listing.book.asks, listed.asks)):
+        for captured in orders:
+            order = _open(exchange, listing, captured)
+            levels.add(order, order.limit_e8)
+    for captured in listed.stops:
+        listing.triggers.add(_open(exchange, listing, captured))
+    for captured_list in listed.lists:
+        _restore_list(exchange, listing, captured_list)
     listing.forget_changes()
+
+
+def _open(exchange: Exchange, listing: Listing, captured: OpenOrder) -> Order:
+    order = _restore_order(captured)
+    exchange.orders[order.order_id] = order
+    listing.index(order)
+    return order
+
+
+def _restore_list(exchange: Exchange, listing: Listing, captured: ListSnapshot) -> None:
+    """Tie the orders that are open already, bring back those that are pending, and remember those that have ended."""
+    tied = OrderList(
+        captured.order_list_id,
+        captured.account_id,
+        listing.market.symbol,
+        captured.client_order_list_id,
+        captured.kind,
+    )
+    for leg in captured.legs:
+        if leg.state.status is OrderStatus.PENDING_NEW:
+            order = _open(exchange, listing, leg)
+        else:
+            order = exchange.orders.get(leg.state.order_id) or _restore_order(leg)
+        order.be_special().order_list = tied
+        tied.legs.append(order)
+    listing.lists[tied.order_list_id] = tied
