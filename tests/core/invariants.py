@@ -5,19 +5,22 @@ from collections.abc import Iterator, Sequence
 
 from services.domain.events import BalanceChanged, BookChanged, Event
 from services.domain.money import MAX_E8
-from services.domain.orders import OPEN_STATUSES, Side
-from services.engine.core.book import BookSide, Level, Order
+from services.domain.orders import CONTINGENT_TYPES, OPEN_STATUSES, PRICELESS_TYPES, OrderStatus, Side
+from services.engine.core.book import Level, Order, PriceLevels
 from services.engine.core.exchange import Exchange
 from services.engine.core.listing import Listing
+from services.engine.core.order_lists import OrderList
 
 
 def check_exchange(exchange: Exchange) -> None:
     check_money(exchange)
     for listing in exchange.listings.values():
         check_book(listing)
+        check_waiting(listing)
+        check_lists(listing)
         check_indexes(exchange, listing)
-    on_books = sum(1 for listing in exchange.listings.values() for _ in resting_orders(listing))
-    assert len(exchange.orders) == on_books, "every open order is on a book, and nothing else is"
+    somewhere = sum(1 for listing in exchange.listings.values() for _ in open_orders(listing))
+    assert len(exchange.orders) == somewhere, "every open order is on a book or waits, and nothing else is"
 
 
 def check_money(exchange: Exchange) -> None:
@@ -25,9 +28,10 @@ def check_money(exchange: Exchange) -> None:
     sums: Counter[str] = Counter()
     locked: Counter[tuple[int, str]] = Counter()
     for listing in exchange.listings.values():
-        for order in resting_orders(listing):
-            assert order.reserved_e8 == reservation(order), f"an order reserves what it may cost: {order.state()}"
-            locked[order.account_id, listing.paying_asset(order.side)] += order.reserved_e8
+        for order in open_orders(listing):
+            check_reservation(order)
+            if order.reserved_e8:
+                locked[order.account_id, listing.paying_asset(order.side)] += order.reserved_e8
     for account_id, balances in exchange.accounts.balances.items():
         for asset, balance in balances.items():
             assert 0 <= balance.free_e8 <= MAX_E8, f"free is an amount: {account_id} {asset}"
@@ -40,13 +44,34 @@ def check_money(exchange: Exchange) -> None:
     assert exchange.accounts.changes() == [], "a command leaves no balance change behind for the next one"
 
 
+def check_reservation(order: Order) -> None:
+    """An order alone reserves what it may cost. Of a pair one holds enough for either, the other nothing."""
+    told = f"an order reserves what it may cost: {order.state()}"
+    tied = order.special.order_list if order.special is not None else None
+    rival = tied.rival_of(order) if tied is not None else None
+    if order.status is OrderStatus.PENDING_NEW:
+        assert order.reserved_e8 == 0 or (tied is not None and tied.pays_pending), told
+    elif rival is not None and rival.status in OPEN_STATUSES:
+        assert min(order.reserved_e8, rival.reserved_e8) == 0, told
+        held = max(order.reserved_e8, rival.reserved_e8)
+        assert held >= reservation(order), told
+        assert not has_lost(order), "a pair of which one has lost a part is a pair no more"
+    elif order.limit_e8 or order.side is Side.SELL:
+        assert order.reserved_e8 == reservation(order), told
+
+
 def reservation(order: Order) -> int:
-    """A resting buy holds the price of what is left, a resting sell what is left."""
+    """A buy holds the price of what is left, a sell what is left. A stop that buys at any price holds a guess."""
     if order.side is Side.SELL:
         return order.remaining_e8
-    cost, remainder = divmod(order.price_e8 * order.remaining_e8, 10**8)
+    cost, remainder = divmod(order.limit_e8 * order.remaining_e8, 10**8)
     assert remainder == 0
     return cost
+
+
+def has_lost(order: Order) -> bool:
+    """Self-trade prevention took a part of it."""
+    return order.special is not None and order.special.prevented_e8 > 0
 
 
 def check_book(listing: Listing) -> None:
@@ -58,59 +83,131 @@ def check_book(listing: Listing) -> None:
         assert best_bid.price_e8 < best_ask.price_e8, "the book is crossed"
 
 
-def check_side(side: BookSide, name: Side) -> None:
-    levels = list(side.best_first())
-    prices = [level.price_e8 for level in levels]
-    assert prices == sorted(set(prices), reverse=name is Side.BUY), "levels run from best to worst, each price once"
-    assert side.best() is (levels[0] if levels else None)
-    assert {level.price_e8: level for level in levels} == side.levels, "every level has its place"
-    assert side.depth(3) == [(level.price_e8, level.quantity_e8) for level in levels][:3], (
+def check_side(side: PriceLevels, name: Side) -> None:
+    levels = check_levels(side, highest_first=name is Side.BUY)
+    assert side.depth(3) == [(level.price_e8, level.quantity_e8 - level.hidden_e8) for level in levels][:3], (
         "the depth is the best levels"
     )
     assert not side.touched, "a command leaves no level change behind for the next one"
     for level in levels:
-        check_level(level, name)
+        assert level.quantity_e8 <= MAX_E8, "a level's total can be stored"
+        for order in level.orders():
+            check_resting(order, level, name)
 
 
-def check_level(level: Level, side: Side) -> None:
+def check_levels(side: PriceLevels, *, highest_first: bool) -> list[Level]:
+    levels = list(side.best_first())
+    prices = [level.price_e8 for level in levels]
+    assert prices == sorted(set(prices), reverse=highest_first), "levels run from best to worst, each price once"
+    assert side.best() is (levels[0] if levels else None)
+    assert [side.nth_best(index) for index in range(len(levels) + 1)] == [*levels, None]
+    assert {level.price_e8: level for level in levels} == side.levels, "every level has its place"
+    for level in levels:
+        check_level(level)
+    return levels
+
+
+def check_level(level: Level) -> None:
     orders = list(level.orders())
     assert orders, "an empty level is gone"
     assert level.quantity_e8 == sum(order.remaining_e8 for order in orders), (
         "a level's total is what its orders have left"
     )
-    assert level.quantity_e8 <= MAX_E8, "a level's total can be stored"
+    assert level.hidden_e8 == sum(order.hidden_e8 for order in orders), "a level hides what its orders hide"
+    assert 0 <= level.hidden_e8 < level.quantity_e8, "some of a level is shown"
     assert (level.head, level.tail) == (orders[0], orders[-1]), "a level knows both ends"
     assert [order.previous for order in orders] == [None, *orders[:-1]], "links lead back as they lead forth"
-    order_ids = [order.order_id for order in orders]
-    assert order_ids == sorted(order_ids), "first come, first served"
-    for order in orders:
-        check_resting(order, level, side)
+    arrivals = [order.working_us for order in orders if not has_iceberg(order)]
+    assert arrivals == sorted(arrivals), "first come, first served"
+    assert all(order.level is level for order in orders), "an order knows where it waits"
+
+
+def has_iceberg(order: Order) -> bool:
+    return order.special is not None and order.special.iceberg_e8 > 0
 
 
 def check_resting(order: Order, level: Level, side: Side) -> None:
-    assert (order.level, order.side, order.price_e8) == (level, side, level.price_e8), "an order knows where it rests"
-    assert order.status in OPEN_STATUSES, "only open orders rest"
-    assert 0 < order.remaining_e8 == order.quantity_e8 - order.executed_e8, "an order rests with what is left of it"
+    assert (order.side, order.limit_e8) == (side, level.price_e8), "an order knows where it rests"
+    assert order.status in {OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED}, "only open orders rest"
+    assert order.working_us > 0 and order.type not in PRICELESS_TYPES, "what rests takes part in trading"
+    prevented = 0 if order.special is None else order.special.prevented_e8
+    assert 0 < order.remaining_e8 == order.quantity_e8 - order.executed_e8 - prevented, (
+        "an order rests with what is left of it"
+    )
+    if order.hidden_e8:
+        assert order.special is not None
+        shown = order.remaining_e8 - order.hidden_e8
+        assert 0 < shown <= order.special.iceberg_e8, "an iceberg shows a part, and no more than it may"
+
+
+def check_waiting(listing: Listing) -> None:
+    """Stops wait where their trigger is; none waits behind the last price."""
+    for order in listing.triggers.orders():
+        assert order.status is OrderStatus.NEW and not order.working_us, "a waiting stop does not take part in trading"
+        assert order.type in CONTINGENT_TYPES and order.executed_e8 == order.hidden_e8 == 0
+        special = order.special
+        assert special is not None
+        assert (order.level is None) == (special.trailing_delta > 0)
+        assert order.level is None or order.level.price_e8 == special.stop_price_e8
+        assert (special.extreme_e8 > 0) == (special.trailing_us > 0), "a trailing stop that follows knows its extreme"
+    check_levels(listing.triggers.rising, highest_first=False)
+    check_levels(listing.triggers.falling, highest_first=True)
+    nearest = [listing.triggers.rising.best(), listing.triggers.falling.best()]
+    last = listing.last_price_e8
+    for levels, level in zip((listing.triggers.rising, listing.triggers.falling), nearest, strict=True):
+        assert level is None or not last or not levels.crosses(level, last), "a stop waits behind the last price"
+
+
+def check_lists(listing: Listing) -> None:
+    for list_id, tied in listing.lists.items():
+        check_list(list_id, tied)
+
+
+def check_list(list_id: int, tied: OrderList) -> None:
+    assert tied.order_list_id == list_id and not tied.is_done(), "a list that is done is gone"
+    for leg in tied.legs:
+        assert leg.special is not None
+        assert (leg.special.order_list, leg.special.order_list_id) == (tied, list_id), "an order knows its list"
+    working = tied.working
+    if working is not None:
+        pending = [leg.status is OrderStatus.PENDING_NEW for leg in tied.dependents]
+        assert all(pending) if working.status in OPEN_STATUSES else not any(pending), (
+            "pending until the first is filled"
+        )
+    rivals = [leg for leg in tied.dependents if leg.status in OPEN_STATUSES]
+    if len(rivals) > 1 and (working is None or working.status not in OPEN_STATUSES):
+        assert all(leg.status is OrderStatus.NEW for leg in rivals), "of two rivals none has executed"
+        assert any(leg.type in CONTINGENT_TYPES and not leg.working_us for leg in rivals), "one of two rivals waits"
 
 
 def check_indexes(exchange: Exchange, listing: Listing) -> None:
-    """Each index holds exactly the orders on the book."""
+    """Each index holds exactly the open orders."""
     by_client_order_id: dict[tuple[int, str], Order] = {}
     open_by_account: dict[int, dict[int, Order]] = {}
-    for order in resting_orders(listing):
-        assert exchange.orders.get(order.order_id) is order, "every resting order can be found by its id"
-        assert order.symbol == listing.market.symbol, "an order rests in its own market"
+    for order in open_orders(listing):
+        assert exchange.orders.get(order.order_id) is order, "every open order can be found by its id"
+        assert order.symbol == listing.market.symbol, "an order belongs to its own market"
         assert 0 < order.order_id <= exchange.last_order_id, "ids count up"
         by_client_order_id[order.account_id, order.client_order_id] = order
         open_by_account.setdefault(order.account_id, {})[order.order_id] = order
-    assert listing.by_client_order_id == by_client_order_id, "every resting order can be found by its name"
-    assert listing.open_by_account == open_by_account, "every resting order can be found by its owner"
+    assert listing.by_client_order_id == by_client_order_id, "every open order can be found by its name"
+    assert {account_id: own.orders for account_id, own in listing.open_by_account.items()} == open_by_account, (
+        "every open order can be found by its owner"
+    )
+    for own in listing.open_by_account.values():
+        orders = own.orders.values()
+        assert own.algo_count == sum(order.type in CONTINGENT_TYPES for order in orders)
+        assert own.iceberg_count == sum(has_iceberg(order) for order in orders)
 
 
-def resting_orders(listing: Listing) -> Iterator[Order]:
+def open_orders(listing: Listing) -> Iterator[Order]:
+    """Every open order from where it is: on the book, waiting for its trigger, or for another order of its list."""
     for side in (listing.book.bids, listing.book.asks):
         for level in side.best_first():
             yield from level.orders()
+    yield from listing.triggers.orders()
+    for tied in listing.lists.values():
+        yield from (leg for leg in tied.legs if leg.status is OrderStatus.PENDING_NEW)
 
 
 def check_events(events: Sequence[Event]) -> None:

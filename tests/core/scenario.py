@@ -5,6 +5,11 @@ Commands
 - ``ada sells 2 at market`` is a MARKET order; ``ada buys at market for 250`` one by quote amount.
 - ``ada cancels bid``, ``ada cancels #3``, ``ada cancels #3 bid``, ``ada cancels all``.
 - ``ada deposits 5 BTC as ref``, ``ada withdraws 5 BTC as ref``.
+- An order may go on with ``on loss 95`` or ``on profit 105`` (a stop), ``trailing 500`` (basis points), ``showing 0.1``
+  (an iceberg), ``pegged PRIMARY+1``, ``stp DECREMENT``. Its price is then ``-`` if it has none of its own.
+- ``ada lists OCO mine: sells 1 at 110 MAKER as up & sells 1 at market on loss 90 as down``; ``ada cancels list mine``.
+- ``ada replaces bid with buys 1 at 99``, or ``tries replacing`` if that shall be tried whatever becomes of the cancel.
+- ``ada amends bid to 0.5 as bid``.
 Several are separated by commas. The first unnamed order of ada is ``ada1``, then ``ada2``.
 
 Expectations
@@ -20,10 +25,31 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from services.domain.commands import CancelAllOrders, CancelOrder, Command, DefineMarket, Deposit, PlaceOrder, Withdraw
+from services.domain.commands import (
+    AmendOrder,
+    CancelAllOrders,
+    CancelOrder,
+    CancelOrderList,
+    Command,
+    DefineMarket,
+    Deposit,
+    ListKind,
+    PlaceOrder,
+    PlaceOrderList,
+    ReplaceOrder,
+    Withdraw,
+)
 from services.domain.market import Market
 from services.domain.money import ONE_E8, format_e8, parse_e8
-from services.domain.orders import ExpiryReason, OrderType, Side, TimeInForce
+from services.domain.orders import (
+    PRICELESS_TYPES,
+    ExpiryReason,
+    OrderType,
+    PegPrice,
+    SelfTradePrevention,
+    Side,
+    TimeInForce,
+)
 from tests.core.venue import OrderView, Outcome, Trade, Venue
 
 ACTORS = {"fees": 1, "ada": 101, "bob": 102, "cleo": 103, "dora": 104}
@@ -40,9 +66,16 @@ MARKET = Market(
 )
 
 _order = re.compile(
-    r"(?P<actor>\w+) (?P<verb>buys|sells)(?: (?P<quantity>[\d.]+))? at (?P<price>[\d.]+|market)"
-    r"(?: for (?P<quote>[\d.]+))?(?: (?P<mode>IOC|FOK|MAKER))?(?: as (?P<name>\S+))?"
+    r"(?P<actor>\w+) (?P<verb>buys|sells)(?: (?P<quantity>[\d.]+))? at (?P<price>[\d.]+|market|-)"
+    r"(?: for (?P<quote>[\d.]+))?"
+    r"(?: on (?P<stop>loss|profit)(?: (?P<stop_price>[\d.]+))?)?(?: trailing (?P<delta>\d+))?"
+    r"(?: showing (?P<shown>[\d.]+))?(?: pegged (?P<peg>PRIMARY|MARKET)(?:\+(?P<offset>\d+))?)?"
+    r"(?: stp (?P<stp>\w+))?(?: (?P<mode>IOC|FOK|MAKER))?(?: as (?P<name>\S+))?"
 )
+_list = re.compile(r"(?P<actor>\w+) lists (?P<kind>\w+) (?P<name>\w+): (?P<orders>.+)")
+_cancel_list = re.compile(r"(?P<actor>\w+) cancels list (?P<name>\w+)")
+_replace = re.compile(r"(?P<actor>\w+) (?P<how>replaces|tries replacing) (?P<name>\w+) with (?P<order>.+)")
+_amend = re.compile(r"(?P<actor>\w+) amends (?P<name>\w+) to (?P<quantity>[\d.]+)(?: as (?P<new>\w+))?")
 _cancel = re.compile(r"(?P<actor>\w+) cancels(?: #(?P<id>\d+))?(?: (?P<name>\w+))?")
 _transfer = re.compile(
     r"(?P<actor>\w+) (?P<verb>deposits|withdraws) (?P<amount>[\d.]+) (?P<asset>\w+) as (?P<reference>\w+)"
@@ -58,6 +91,7 @@ class Scenario:
         self.now_us = 0
         self._order_counts: Counter[str] = Counter()
         self._names: dict[int, str] = {}
+        self._orders: dict[str, OrderView] = {}
         self.market = market
         self.apply(DefineMarket(market))
         for number, fund in enumerate(split(funds), 1):
@@ -71,7 +105,9 @@ class Scenario:
     def apply(self, command: Command) -> Outcome:
         self.now_us += 1_000_000
         outcome = self.venue.apply(command, self.now_us)
-        self._names.update((order_id, order.client_order_id) for order_id, order in outcome.orders.items())
+        for order_id, order in outcome.orders.items():
+            self._names[order_id] = order.client_order_id
+            self._orders[order.client_order_id] = order
         return outcome
 
     def define(self, **changes: Any) -> Outcome:
@@ -84,6 +120,27 @@ class Scenario:
         if match := _transfer.fullmatch(text):
             make = Deposit if match["verb"] == "deposits" else Withdraw
             return make(ACTORS[match["actor"]], match["asset"], parse_e8(match["amount"]), match["reference"])
+        if match := _list.fullmatch(text):
+            return self._read_list(match)
+        return self._read_change(text)
+
+    def _read_list(self, match: re.Match[str]) -> PlaceOrderList:
+        actor = match["actor"]
+        orders = [self.read(f"{actor} {part.strip()}") for part in match["orders"].split("&")]
+        legs = tuple(order for order in orders if isinstance(order, PlaceOrder))
+        return PlaceOrderList(ACTORS[actor], self.symbol, match["name"], ListKind(match["kind"]), legs)
+
+    def _read_change(self, text: str) -> Command:
+        if match := _cancel_list.fullmatch(text):
+            return CancelOrderList(ACTORS[match["actor"]], self.symbol, 0, match["name"], "cancel")
+        if match := _replace.fullmatch(text):
+            place = self.read(f"{match['actor']} {match['order']}")
+            assert isinstance(place, PlaceOrder)
+            cancel = CancelOrder(ACTORS[match["actor"]], self.symbol, 0, match["name"], "cancel")
+            return ReplaceOrder(cancel, place, stop_on_failure=match["how"] == "replaces")
+        if match := _amend.fullmatch(text):
+            name, quantity = match["name"], parse_e8(match["quantity"])
+            return AmendOrder(ACTORS[match["actor"]], self.symbol, 0, name, match["new"] or name, quantity)
         match = _cancel.fullmatch(text)
         assert match is not None, f"cannot read {text!r}"
         if match["name"] == "all":
@@ -92,8 +149,7 @@ class Scenario:
 
     def _read_order(self, match: re.Match[str]) -> PlaceOrder:
         actor, mode = match["actor"], match["mode"]
-        is_market = match["price"] == "market"
-        limit_type = OrderType.LIMIT_MAKER if mode == "MAKER" else OrderType.LIMIT
+        kind = _type_of(match)
         name = match["name"]
         if name is None:
             self._order_counts[actor] += 1
@@ -103,11 +159,17 @@ class Scenario:
             self.symbol,
             name,
             Side.BUY if match["verb"] == "buys" else Side.SELL,
-            OrderType.MARKET if is_market else limit_type,
+            kind,
             TimeInForce(mode) if mode in {"IOC", "FOK"} else TimeInForce.GTC,
             parse_e8(match["quantity"] or "0"),
-            0 if is_market else parse_e8(match["price"]),
+            0 if kind in PRICELESS_TYPES or match["price"] == "-" else parse_e8(match["price"]),
             parse_e8(match["quote"] or "0"),
+            parse_e8(match["stop_price"] or "0"),
+            int(match["delta"] or 0),
+            parse_e8(match["shown"] or "0"),
+            SelfTradePrevention(match["stp"]) if match["stp"] else None,
+            peg_price=PegPrice(f"{match['peg']}_PEG") if match["peg"] else None,
+            peg_offset=int(match["offset"] or 0),
         )
 
     # What came of it, in the same notation
@@ -117,6 +179,10 @@ class Scenario:
         if outcome.refusal is not None:
             return f"refused {outcome.refusal.name}"
         return describe(outcome.orders[max(outcome.orders)])
+
+    def orders(self, like: str) -> str:
+        """How the orders stand that the given text speaks of: ``bid NEW 0 for 0, ask FILLED 1 for 100``."""
+        return ", ".join(f"{name} {describe(self._orders[name])}" for name in (part.split()[0] for part in split(like)))
 
     def trades(self, outcome: Outcome) -> str:
         return ", ".join(self._trade(trade) for trade in outcome.trades)
@@ -143,9 +209,20 @@ class Scenario:
         return " ".join(order.client_order_id for _, order in sorted(self.venue.open_orders().items()))
 
 
+def _type_of(match: re.Match[str]) -> OrderType:
+    if match["stop"]:
+        name = {"loss": "STOP_LOSS", "profit": "TAKE_PROFIT"}[match["stop"]]
+        return OrderType(name if match["price"] == "market" else f"{name}_LIMIT")
+    if match["price"] == "market":
+        return OrderType.MARKET
+    return OrderType.LIMIT_MAKER if match["mode"] == "MAKER" else OrderType.LIMIT
+
+
 def describe(order: OrderView) -> str:
+    prevented_e8 = order.details.prevented_e8
+    prevented = f" prevented {plain(prevented_e8)}" if prevented_e8 else ""
     reason = "" if order.expiry_reason is ExpiryReason.NONE else f" {order.expiry_reason.name}"
-    return f"{order.status.name} {plain(order.executed_e8)} for {plain(order.executed_quote_e8)}{reason}"
+    return f"{order.status.name} {plain(order.executed_e8)} for {plain(order.executed_quote_e8)}{prevented}{reason}"
 
 
 def plain(value_e8: int) -> str:

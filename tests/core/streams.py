@@ -194,7 +194,7 @@ class RandomCommands:
 
     def _define(self, last_order_id: int) -> DefineMarket:
         market = self.random.choice(VENUES).market
-        changes = self.random.choice(_redefinitions(market))
+        changes = self.random.choice(redefinitions(market))
         return DefineMarket(replace(market, **changes))
 
     def _account(self) -> int:
@@ -232,7 +232,7 @@ class RandomCommands:
         return amount + self.random.randrange(2)
 
 
-def _redefinitions(market: Market) -> list[dict[str, Any]]:
+def redefinitions(market: Market) -> list[dict[str, Any]]:
     """What a random DefineMarket may change; the many empty ones reopen the market as it was."""
     return [
         *[{}] * 4,

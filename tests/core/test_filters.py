@@ -5,13 +5,14 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from services.domain.commands import PlaceOrder
+from services.domain.commands import DefineVenue, PlaceOrder
 from services.domain.market import MarketStatus
+from services.domain.market import Venue as Limits
 from services.domain.money import MAX_E8, ONE_E8
 from services.domain.orders import OrderType, Side, TimeInForce
 from services.domain.refusals import Refusal
 from tests.core.scenario import ACTORS, MARKET, Scenario
-from tests.core.venue import Venue
+from tests.core.venue import CoreVenue, Venue
 
 FUNDS = "ada 100000 USDT, ada 1000 BTC, bob 100000 USDT, bob 1000 BTC"
 PRICES = {"min_price_e8": 10 * ONE_E8, "max_price_e8": 20 * ONE_E8}
@@ -182,3 +183,156 @@ def test_the_largest_numbers_there_are(venue: Venue, order: str, result: str) ->
     for asset in ("BTC", "USDT"):
         total = sum(sum(amounts) for (_, held), amounts in venue.balances().items() if held == asset)
         assert total == MAX_E8
+
+
+# Filters of what only some orders have, and limits over markets. The last trade was at 100.
+SPECIAL_ORDERS: list[tuple[dict[str, Any], str, str]] = [
+    ({"min_price_e8": 90 * ONE_E8}, "ada sells 1 at 95 on loss 89.99", "refused PRICE_FILTER"),
+    ({"min_price_e8": 90 * ONE_E8}, "ada sells 1 at 95 on loss 90", "NEW 0 for 0"),
+    ({"max_price_e8": 110 * ONE_E8}, "ada buys 1 at market on loss 110.01", "refused PRICE_FILTER"),
+    ({}, "ada buys 1 at market on loss 110.001", "refused PRICE_FILTER"),
+    ({"max_market_quantity_e8": 2 * ONE_E8}, "ada sells 2 at market on loss 90", "NEW 0 for 0"),
+    ({"max_market_quantity_e8": 2 * ONE_E8}, "ada sells 2.001 at market on loss 90", "refused MARKET_LOT_SIZE"),
+    ({"max_market_quantity_e8": 2 * ONE_E8}, "ada sells 2.001 at 90 on loss 90", "NEW 0 for 0"),
+    ({"min_market_quantity_e8": 2 * ONE_E8}, "ada sells 1.999 at market", "refused MARKET_LOT_SIZE"),
+    ({"market_step_size_e8": ONE_E8}, "ada sells 1.5 at market", "refused MARKET_LOT_SIZE"),
+    ({"market_step_size_e8": ONE_E8}, "ada sells 1.5 at 101", "NEW 0 for 0"),
+    ({"market_step_size_e8": ONE_E8}, "ada buys at market for 350", "FILLED 3 for 300"),
+    # Above: STOP_LOSS that buys, TAKE_PROFIT that sells.
+    ({"min_trailing_above_delta": 20}, "ada buys 1 at market on loss trailing 19", "refused TRAILING_DELTA"),
+    ({"min_trailing_above_delta": 20}, "ada buys 1 at market on loss trailing 20", "NEW 0 for 0"),
+    ({"max_trailing_above_delta": 20}, "ada sells 1 at market on profit trailing 20", "NEW 0 for 0"),
+    ({"max_trailing_above_delta": 20}, "ada sells 1 at market on profit trailing 21", "refused TRAILING_DELTA"),
+    ({"min_trailing_below_delta": 20}, "ada sells 1 at market on loss trailing 19", "refused TRAILING_DELTA"),
+    ({"min_trailing_below_delta": 20}, "ada sells 1 at market on loss trailing 20", "NEW 0 for 0"),
+    ({"max_trailing_below_delta": 20}, "ada buys 1 at market on profit trailing 20", "NEW 0 for 0"),
+    ({"max_trailing_below_delta": 20}, "ada buys 1 at market on profit trailing 21", "refused TRAILING_DELTA"),
+    ({"max_trailing_below_delta": 20}, "ada sells 1 at market on profit trailing 21", "NEW 0 for 0"),
+    # PERCENT_PRICE: both sides within 80 to 120.
+    ({"multiplier_up_e8": 120_000_000, "multiplier_down_e8": 80_000_000}, "ada sells 1 at 120", "NEW 0 for 0"),
+    (
+        {"multiplier_up_e8": 120_000_000, "multiplier_down_e8": 80_000_000},
+        "ada sells 1 at 120.01",
+        "refused PERCENT_PRICE",
+    ),
+    ({"multiplier_up_e8": 120_000_000, "multiplier_down_e8": 80_000_000}, "ada buys 1 at 80", "NEW 0 for 0"),
+    (
+        {"multiplier_up_e8": 120_000_000, "multiplier_down_e8": 80_000_000},
+        "ada buys 1 at 79.99",
+        "refused PERCENT_PRICE",
+    ),
+    # PERCENT_PRICE_BY_SIDE: each side has its own.
+    ({"bid_multiplier_up_e8": 110_000_000}, "ada buys 1 at 110.01", "refused PERCENT_PRICE_BY_SIDE"),
+    ({"bid_multiplier_up_e8": 110_000_000}, "ada sells 1 at 110.01", "NEW 0 for 0"),
+    (
+        {"bid_multiplier_up_e8": 110_000_000, "bid_multiplier_down_e8": 90_000_000},
+        "ada buys 1 at 89.99",
+        "refused PERCENT_PRICE_BY_SIDE",
+    ),
+    ({"ask_multiplier_up_e8": 110_000_000}, "ada sells 1 at 110.01", "refused PERCENT_PRICE_BY_SIDE"),
+    ({"ask_multiplier_up_e8": 110_000_000}, "ada sells 1 at 110", "NEW 0 for 0"),
+    (
+        {"ask_multiplier_up_e8": 110_000_000, "ask_multiplier_down_e8": 90_000_000},
+        "ada sells 1 at 89.99 IOC",
+        "refused PERCENT_PRICE_BY_SIDE",
+    ),
+    # ada owns 1000, and 100 more are on offer.
+    ({"max_position_e8": 1001 * ONE_E8}, "ada buys 1 at 90", "NEW 0 for 0"),
+    ({"max_position_e8": 1001 * ONE_E8}, "ada buys 1.001 at 90", "refused MAX_POSITION"),
+    ({"max_position_e8": 1001 * ONE_E8}, "ada buys 1.001 at market", "refused MAX_POSITION"),
+    ({"max_position_e8": 1001 * ONE_E8}, "ada sells 5 at 101", "NEW 0 for 0"),
+]
+
+
+@pytest.mark.parametrize(("changes", "order", "result"), SPECIAL_ORDERS)
+def test_what_only_some_orders_have(changes: dict[str, Any], order: str, result: str) -> None:
+    scenario = Scenario(CoreVenue(), replace(MARKET, **changes), FUNDS)
+    for command in ("bob sells 99 at 100", "cleo deposits 500 USDT as cleos", "cleo buys 1 at 100"):
+        scenario.venue.apply(scenario.read(command), 1)
+    if not scenario.venue.depth("BTCUSDT")[1]:
+        pytest.fail("nothing is on offer")
+    (outcome,) = scenario.play(order)
+    assert scenario.result(outcome) == result
+
+
+def test_a_position_counts_open_buys() -> None:
+    scenario = Scenario(CoreVenue(), replace(MARKET, max_position_e8=1005 * ONE_E8), FUNDS)
+    outcomes = scenario.play(
+        "ada buys 3 at 90, ada buys 2 at 90 on loss 95, ada buys 0.001 at 1, ada cancels ada1, ada buys 3 at 80"
+    )
+    assert [outcome.refusal for outcome in outcomes] == [None, None, Refusal.MAX_POSITION, None, None]
+
+
+def test_algo_orders_are_counted_per_account_and_market() -> None:
+    scenario = Scenario(CoreVenue(), replace(MARKET, max_algo_orders=2), FUNDS)
+    outcomes = scenario.play(
+        "ada sells 1 at 90 on loss 95 as a, ada sells 1 at market on loss trailing 100, ada sells 1 at 90 on loss 95,"
+        "bob sells 1 at 90 on loss 95, ada sells 1 at 99, ada cancels a, ada buys 1 at market on profit 95"
+    )
+    expected = [None, None, Refusal.MAX_NUM_ALGO_ORDERS, None, None, None, None]
+    assert [outcome.refusal for outcome in outcomes] == expected
+
+
+STOP = "ada sells 1 at 90 on loss 95"
+ICE = "ada sells 2 at 101 showing 1"
+PAIR = "ada lists OCO l{}: sells 1 at 110 MAKER & sells 1 at 85 on loss 90"
+
+
+@pytest.mark.parametrize(
+    ("limits", "here", "there", "refusal"),
+    [
+        (Limits(max_open_orders=2), "ada buys 1 at 1", "ada buys 1 at 1", Refusal.EXCHANGE_MAX_NUM_ORDERS),
+        (Limits(max_algo_orders=2), STOP, STOP, Refusal.EXCHANGE_MAX_NUM_ALGO_ORDERS),
+        (Limits(max_iceberg_orders=2), ICE, ICE, Refusal.EXCHANGE_MAX_NUM_ICEBERG_ORDERS),
+        (Limits(max_order_lists=2), PAIR, PAIR, Refusal.EXCHANGE_MAX_NUM_ORDER_LISTS),
+    ],
+)
+def test_limits_over_all_markets(limits: Limits, here: str, there: str, refusal: Refusal) -> None:
+    scenario = Scenario(CoreVenue(), funds=FUNDS)
+    scenario.define(symbol="BTCUSDT2")
+    scenario.apply(DefineVenue(limits))
+    results = []
+    for number, text in enumerate((here, there, there, there.replace("ada", "bob"))):
+        scenario.symbol = "BTCUSDT" if number == 0 else "BTCUSDT2"
+        results += scenario.play(text.format(number))
+    assert [outcome.refusal for outcome in results] == [None, None, refusal, None]
+    scenario.apply(DefineVenue(Limits()))
+    (outcome,) = scenario.play(there.format(9))
+    assert outcome.refusal is None
+
+
+@pytest.mark.parametrize(
+    ("order", "refusal"),
+    [
+        ("ada sells 5 at 1", None),
+        ("ada sells 5.001 at 1", Refusal.MAX_ASSET),
+        ("ada buys 5 at 60", None),
+        ("ada buys 3 at 100.01", Refusal.MAX_ASSET),
+        ("ada buys 5.001 at market", Refusal.MAX_ASSET),
+        ("ada buys at market for 30", None),
+    ],
+)
+def test_the_most_of_an_asset_that_one_order_may_move(order: str, refusal: Refusal | None) -> None:
+    """Of the base asset the quantity is asked, of the quote asset what the order is worth."""
+    scenario = Scenario(CoreVenue(), funds=FUNDS)
+    scenario.apply(DefineVenue(Limits(max_order_amounts_e8=(("BTC", 5 * ONE_E8), ("USDT", 300 * ONE_E8)))))
+    scenario.play("bob sells 4 at 10, bob sells 4 at 10")
+    (outcome,) = scenario.play(order)
+    assert outcome.refusal is refusal
+
+
+def test_the_average_price_is_the_reference_where_the_market_says_so() -> None:
+    """Trades of 1 at 100 and 3 at 200 average at 175; two minutes later only the last price is left."""
+    market = replace(MARKET, average_minutes=1, multiplier_up_e8=110_000_000)
+    scenario = Scenario(CoreVenue(), market, FUNDS)
+    scenario.play("bob sells 1 at 100, ada buys 1 at 100, bob sells 1 at 110")
+    assert scenario.result(scenario.play("bob sells 3 at 110.01")[0]) == "refused PERCENT_PRICE"
+    scenario.define(average_minutes=1, multiplier_up_e8=0)
+    scenario.play("ada buys 1 at 110, bob sells 3 at 200, ada buys 3 at 200")
+    scenario.define(average_minutes=1, multiplier_up_e8=110_000_000)
+    # (100 + 110 + 600) / 5 = 162
+    assert scenario.result(scenario.play("bob sells 1 at 178.2")[0]) == "NEW 0 for 0"
+    assert scenario.result(scenario.play("bob sells 1 at 178.21")[0]) == "refused PERCENT_PRICE"
+    scenario.now_us += 61_000_000
+    assert scenario.result(scenario.play("bob sells 1 at 220")[0]) == "NEW 0 for 0"
+    assert scenario.result(scenario.play("bob sells 1 at 220.01")[0]) == "refused PERCENT_PRICE"

@@ -52,13 +52,13 @@ def cross_the_book(exchange: Exchange) -> None:
     """Lift the best bid, with all that hangs on its price, above the ask."""
     listing = exchange.listings["BTCUSDT"]
     order = exchange.orders[3]
-    listing.remove(order)
-    order.price_e8, order.quantity_e8 = 110 * ONE_E8, ONE_E8
+    listing.book.bids.remove(order)
+    order.price_e8 = order.limit_e8 = 110 * ONE_E8
     balance = exchange.accounts.balances[ADA]["USDT"]
     balance.free_e8 -= 110 * ONE_E8 - order.reserved_e8
     balance.locked_e8 += 110 * ONE_E8 - order.reserved_e8
     order.reserved_e8 = 110 * ONE_E8
-    listing.rest(order)
+    listing.book.bids.add(order, order.limit_e8)
     listing.forget_changes()
 
 
@@ -71,7 +71,7 @@ def forget_a_name(exchange: Exchange) -> None:
 
 
 def forget_an_owner(exchange: Exchange) -> None:
-    exchange.listings["BTCUSDT"].open_by_account[ADA].popitem()
+    exchange.listings["BTCUSDT"].open_by_account[ADA].orders.popitem()
 
 
 def keep_news(exchange: Exchange) -> None:

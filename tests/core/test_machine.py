@@ -4,6 +4,8 @@ Method: Hypothesis looks for one and shrinks what it finds. The numbers are tiny
 is checked after every command; now and then the core is replaced by one restored from its own snapshot.
 """
 
+from random import Random
+
 import msgspec
 import pytest
 from hypothesis import settings
@@ -16,6 +18,7 @@ from services.domain.market import Market, MarketStatus
 from services.domain.money import ONE_E8
 from services.domain.orders import OrderType, Side, TimeInForce
 from services.engine.core.snapshot import ExchangeSnapshot, capture, restore
+from tests.core.advanced import AdvancedCommands
 from tests.core.comparison import Comparison
 from tests.core.streams import Timed
 
@@ -163,7 +166,38 @@ class ExchangeMachine(RuleBasedStateMachine):
         core.exchange = restore(msgspec.msgpack.decode(encoded, type=ExchangeSnapshot))
 
 
+class AdvancedMachine(RuleBasedStateMachine):
+    """Every command there is, drawn by the generator of the random streams from choices that Hypothesis makes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.both = Comparison(full_check_every=1)
+        self.commands = AdvancedCommands(0)
+
+    @initialize()
+    def open(self) -> None:
+        for timed in self.commands.opening():
+            self.both.apply(timed)
+
+    @rule(random=st.randoms(use_true_random=False))
+    def command(self, random: Random) -> None:
+        self.commands.random = random
+        self.both.apply(self.commands.next(self.both.core.exchange.last_order_id))
+
+    @rule()
+    def restart(self) -> None:
+        core = self.both.core
+        encoded = msgspec.msgpack.encode(capture(core.exchange))
+        core.exchange = restore(msgspec.msgpack.decode(encoded, type=ExchangeSnapshot))
+
+
+@pytest.mark.timeout(450)
+def test_no_sequence_of_advanced_commands_does_either() -> None:
+    profile = settings()
+    run_state_machine_as_test(AdvancedMachine, settings=settings(profile, max_examples=3 * profile.max_examples))
+
+
 @pytest.mark.timeout(450)  # shrinking a failure may take Hypothesis five minutes
 def test_no_sequence_of_commands_tells_the_core_from_the_naive_exchange() -> None:
     profile = settings()
-    run_state_machine_as_test(ExchangeMachine, settings=settings(profile, max_examples=4 * profile.max_examples))
+    run_state_machine_as_test(ExchangeMachine, settings=settings(profile, max_examples=2 * profile.max_examples))

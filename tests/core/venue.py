@@ -1,19 +1,34 @@
 """What both exchanges, the core and the naive one, look like to a test: commands in, comparable outcomes out."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol
 
 from services.domain.commands import Command, PlaceOrder
 from services.domain.events import (
     BookChanged,
     Event,
+    MatchPrevented,
     OrderAccepted,
+    OrderAmended,
+    OrderBeganTrailing,
     OrderCanceled,
     OrderExpired,
     OrderFilled,
+    OrderListChanged,
+    OrderTriggered,
+    ReplacementRefused,
 )
-from services.domain.orders import ExpiryReason, OrderState, OrderStatus, OrderType, Side, TimeInForce
+from services.domain.orders import (
+    ExpiryReason,
+    OrderDetails,
+    OrderState,
+    OrderStatus,
+    OrderType,
+    SelfTradePrevention,
+    Side,
+    TimeInForce,
+)
 from services.domain.refusals import Refusal
 from services.engine.core.exchange import Exchange
 
@@ -53,6 +68,25 @@ class OrderView(NamedTuple):
     expiry_reason: ExpiryReason
     created_us: int
     updated_us: int
+    working_us: int
+    self_trade_prevention: SelfTradePrevention
+    details: OrderDetails
+
+
+class Prevention(NamedTuple):
+    prevented_match_id: int
+    price_e8: int
+    mode: SelfTradePrevention
+    taker_prevented_e8: int
+    maker_prevented_e8: int
+    taker_id: int
+    maker_id: int
+
+
+class ListView(NamedTuple):
+    order_list_id: int
+    is_done: bool
+    orders: tuple[tuple[int, str], ...]
 
 
 @dataclass(frozen=True)
@@ -60,6 +94,7 @@ class Outcome:
     """What one command did: the refusal, or the trades in order and the last state of every order it changed.
 
     ``levels`` are the new totals of the price levels that changed and ``update_id`` numbers that change, 0 if none.
+    ``second`` is why a replacement was refused after its cancel.
     """
 
     refusal: Refusal | None = None
@@ -67,6 +102,9 @@ class Outcome:
     orders: dict[int, OrderView] = field(default_factory=dict)
     levels: LevelChanges = field(default_factory=dict)
     update_id: int = 0
+    preventions: list[Prevention] = field(default_factory=list)
+    lists: dict[int, ListView] = field(default_factory=dict)
+    second: Refusal | None = None
 
 
 class Venue(Protocol):
@@ -124,12 +162,25 @@ def observe(events: Sequence[Event]) -> Outcome:
         match event:
             case OrderAccepted() | OrderCanceled() | OrderExpired():
                 outcome.orders[event.order.order_id] = view(event.order)
+            case OrderTriggered() | OrderBeganTrailing() | OrderAmended():
+                outcome.orders[event.order.order_id] = view(event.order)
             case OrderFilled():
                 outcome.trades.append(_trade(event))
                 outcome.orders[event.taker.order_id] = view(event.taker)
                 outcome.orders[event.maker.order_id] = view(event.maker)
+            case MatchPrevented():
+                outcome.preventions.append(_prevention(event))
+                if event.taker_prevented_e8:
+                    outcome.orders[event.taker.order_id] = view(event.taker)
+                if event.maker_prevented_e8:
+                    outcome.orders[event.maker.order_id] = view(event.maker)
+            case OrderListChanged():
+                tied = event.order_list
+                outcome.lists[tied.order_list_id] = ListView(tied.order_list_id, tied.is_done, tied.orders)
+            case ReplacementRefused():
+                outcome = replace(outcome, second=event.reason)
             case BookChanged():
-                return Outcome(None, outcome.trades, outcome.orders, _levels(event), event.update_id)
+                outcome = replace(outcome, levels=_levels(event), update_id=event.update_id)
             case _:
                 pass
     return outcome
@@ -153,6 +204,9 @@ def view(state: OrderState) -> OrderView:
         state.expiry_reason,
         state.created_us,
         state.updated_us,
+        state.working_us,
+        state.self_trade_prevention,
+        state.details or OrderDetails(),
     )
 
 
@@ -166,6 +220,18 @@ def _trade(event: OrderFilled) -> Trade:
         event.maker.order_id,
         event.taker_fee_e8,
         event.maker_fee_e8,
+    )
+
+
+def _prevention(event: MatchPrevented) -> Prevention:
+    return Prevention(
+        event.prevented_match_id,
+        event.price_e8,
+        event.mode,
+        event.taker_prevented_e8,
+        event.maker_prevented_e8,
+        event.taker.order_id,
+        event.maker.order_id,
     )
 
 

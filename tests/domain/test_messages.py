@@ -48,6 +48,7 @@ def values(type_: Any) -> st.SearchStrategy[Any]:
     if issubclass(type_, msgspec.Struct):
         return st.builds(type_, **{field.name: values(field.type) for field in msgspec.structs.fields(type_)})
     plain: dict[type, st.SearchStrategy[Any]] = {
+        type(None): st.none(),
         bool: st.booleans(),
         int: st.integers(-(2**63), MAX_E8),
         str: st.text(max_size=20),
