@@ -1,8 +1,9 @@
 """The engine's tables, in schema ``exchange``. Only the engine writes them; trading reads them.
 
-``journal`` is the truth. ``orders``, ``trades``, ``balances``, ``transfers`` and ``markets`` are projections of it,
-written in the same statement for everyone else to read; the engine itself never reads them, so ``crossbook verify`` can
-compare the two as independent witnesses. ``sequence`` is everywhere the journal row that last wrote the line.
+``journal`` is the truth. All tables but ``engine_lease`` and ``snapshots`` are projections of it, written in the same
+statement for everyone else to read. The engine itself reads none of them (but a settlement counts aggregate trades on
+from the last one), so ``crossbook verify`` can compare the two as independent witnesses. ``sequence`` is everywhere the
+journal row that last wrote the line.
 """
 
 from sqlalchemy import (
@@ -14,12 +15,13 @@ from sqlalchemy import (
     Index,
     LargeBinary,
     MetaData,
+    Numeric,
     SmallInteger,
     Table,
     Text,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSON, JSONB
 
 metadata = MetaData(schema="exchange")
 
@@ -62,6 +64,7 @@ markets = Table(
     Column("symbol", Text, primary_key=True),
     Column("definition", JSONB, nullable=False),
     Column("sequence", BigInteger, nullable=False),
+    Column("status", Text, nullable=False, server_default="TRADING"),
 )
 
 orders = Table(
@@ -86,6 +89,9 @@ orders = Table(
     Column("expiry_reason", Text, nullable=False),
     Column("is_open", Boolean, nullable=False),
     Column("sequence", BigInteger, nullable=False),
+    Column("self_trade_prevention", Text, nullable=False, server_default="NONE"),
+    # What only some orders have (services.domain.orders.OrderDetails), NULL for the others.
+    Column("details", JSON),
     CheckConstraint("executed_e8 BETWEEN 0 AND quantity_e8", name="orders_executed_within_quantity"),
     Index("orders_by_account", "account_id", "symbol", "order_id"),
     Index("orders_by_client_order_id", "account_id", "symbol", "client_order_id"),
@@ -111,6 +117,8 @@ trades = Table(
     Column("maker_account_id", BigInteger, nullable=False),
     Column("maker_fee_e8", BigInteger, nullable=False),
     Column("sequence", BigInteger, nullable=False),
+    # Which aggregate trade it belongs to: numbered without gaps in each market (docs/adr/0008).
+    Column("aggregate_id", BigInteger, nullable=False),
     Index("trades_by_taker", "taker_account_id", "symbol", "trade_id"),
     Index("trades_by_maker", "maker_account_id", "symbol", "trade_id"),
 )
@@ -139,4 +147,99 @@ transfers = Table(
     Column("time_us", BigInteger, nullable=False),
     Column("sequence", BigInteger, nullable=False),
     Index("transfers_by_account", "account_id", "sequence"),
+)
+
+venue = Table(
+    "venue",
+    metadata,
+    Column("shard", SmallInteger, primary_key=True, autoincrement=False),
+    Column("definition", JSONB, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+)
+
+account_terms = Table(
+    "account_terms",
+    metadata,
+    Column("account_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("self_trade_prevention", Text),
+    Column("maker_fee_rate_e8", BigInteger),
+    Column("taker_fee_rate_e8", BigInteger),
+    Column("trade_group_id", BigInteger, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+)
+
+order_lists = Table(
+    "order_lists",
+    metadata,
+    Column("order_list_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("account_id", BigInteger, nullable=False),
+    Column("symbol", Text, nullable=False),
+    Column("contingency", Text, nullable=False),
+    Column("client_order_list_id", Text, nullable=False),
+    Column("is_done", Boolean, nullable=False),
+    # Pairs of order id and client order id.
+    Column("orders", JSON, nullable=False),
+    Column("created_us", BigInteger, nullable=False),
+    Column("updated_us", BigInteger, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Index("order_lists_by_account", "account_id", "order_list_id"),
+)
+
+prevented_matches = Table(
+    "prevented_matches",
+    metadata,
+    Column("symbol", Text, primary_key=True),
+    Column("prevented_match_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("price_e8", BigInteger, nullable=False),
+    Column("mode", Text, nullable=False),
+    Column("trade_group_id", BigInteger, nullable=False),
+    Column("taker_order_id", BigInteger, nullable=False),
+    Column("taker_account_id", BigInteger, nullable=False),
+    Column("taker_prevented_e8", BigInteger, nullable=False),
+    Column("maker_order_id", BigInteger, nullable=False),
+    Column("maker_account_id", BigInteger, nullable=False),
+    Column("maker_prevented_e8", BigInteger, nullable=False),
+    Column("time_us", BigInteger, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Index("prevented_matches_by_taker_order", "symbol", "taker_order_id"),
+    Index("prevented_matches_by_maker_order", "symbol", "maker_order_id"),
+)
+
+amendments = Table(
+    "amendments",
+    metadata,
+    Column("execution_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("account_id", BigInteger, nullable=False),
+    Column("symbol", Text, nullable=False),
+    Column("order_id", BigInteger, nullable=False),
+    Column("old_client_order_id", Text, nullable=False),
+    Column("new_client_order_id", Text, nullable=False),
+    Column("old_quantity_e8", BigInteger, nullable=False),
+    Column("new_quantity_e8", BigInteger, nullable=False),
+    Column("time_us", BigInteger, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Index("amendments_by_order", "order_id", "execution_id"),
+)
+
+# One row per market, interval (1m, 15m, 1h, 1d) and opening time, only where there were trades.
+candles = Table(
+    "candles",
+    metadata,
+    Column("symbol", Text, primary_key=True),
+    Column("interval", Text, primary_key=True),
+    Column("open_us", BigInteger, primary_key=True, autoincrement=False),
+    Column("open_e8", BigInteger, nullable=False),
+    Column("high_e8", BigInteger, nullable=False),
+    Column("low_e8", BigInteger, nullable=False),
+    Column("close_e8", BigInteger, nullable=False),
+    # Sums of a day may pass what a single amount may be.
+    Column("volume_e8", Numeric(38, 0), nullable=False),
+    Column("quote_volume_e8", Numeric(38, 0), nullable=False),
+    Column("trade_count", BigInteger, nullable=False),
+    Column("taker_buy_e8", Numeric(38, 0), nullable=False),
+    Column("taker_buy_quote_e8", Numeric(38, 0), nullable=False),
+    Column("first_trade_id", BigInteger, nullable=False),
+    Column("last_trade_id", BigInteger, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    postgresql_with={"fillfactor": "70"},
 )

@@ -3,31 +3,21 @@
 The statement's first part is the fence: it moves the lease row from the batch's predecessor to the batch, if this
 engine's epoch and sequence are still the ones stored. Every other part takes its rows through the fence, so either
 everything is written or nothing. What changed several times in a batch is written once, as it ended.
+
+A batch rarely touches every table, so the statement is put together from the parts that have rows; there are few
+combinations in practice, and each is prepared once.
 """
 
-from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from functools import cache
+from typing import Any, Final, NamedTuple
 
-import msgspec
-
-from services.domain.events import (
-    BalanceChanged,
-    Event,
-    FundsDeposited,
-    FundsWithdrawn,
-    MarketDefined,
-    OrderAccepted,
-    OrderCanceled,
-    OrderExpired,
-    OrderFilled,
-)
-from services.domain.market import Market
-from services.domain.orders import OPEN_STATUSES, OrderState
 from services.engine.journal import JournalRow
 from services.engine.lease import SHARD, LeaseLost
+from services.engine.projection import Projection
 from services.infra.postgres import Connection
 
-SETTLE_SQL: Final = """
+_FENCE: Final = """
 WITH fence AS (
     UPDATE exchange.engine_lease
     SET sequence = $2, journal_hash = $7, expires_at = clock_timestamp() + $8 * interval '1 millisecond'
@@ -36,130 +26,125 @@ WITH fence AS (
 ), journaled AS (
     INSERT INTO exchange.journal (sequence, epoch, time_us, commands, events, hash)
     SELECT sequence, $3, $4, $5, $6, $7 FROM fence
-), ordered AS (
+)"""
+_FENCE_PARAMETERS: Final = 8
+
+
+class _Part(NamedTuple):
+    """One table's share: ``types`` of its columns; ``{rows}`` stands for their arrays as a relation."""
+
+    types: tuple[str, ...]
+    sql: str
+
+
+_PARTS: Final[dict[str, _Part]] = {
+    "orders": _Part(
+        ("bigint", "bigint", *("text",) * 5, *("bigint",) * 5, "text", *("bigint",) * 3, *("text",) * 3, "bool"),
+        """
     INSERT INTO exchange.orders (order_id, account_id, symbol, client_order_id, side, type, time_in_force, price_e8,
         quantity_e8, quote_quantity_e8, executed_e8, executed_quote_e8, status, created_us, updated_us, working_us,
-        expiry_reason, is_open, sequence)
-    SELECT changed.*, fence.sequence FROM fence, unnest($9::bigint[], $10::bigint[], $11::text[], $12::text[],
-        $13::text[], $14::text[], $15::text[], $16::bigint[], $17::bigint[], $18::bigint[], $19::bigint[],
-        $20::bigint[], $21::text[], $22::bigint[], $23::bigint[], $24::bigint[], $25::text[], $26::bool[]) AS changed
-    ON CONFLICT (order_id) DO UPDATE SET executed_e8 = excluded.executed_e8,
+        expiry_reason, self_trade_prevention, details, is_open, sequence)
+    SELECT r.c1, r.c2, r.c3, r.c4, r.c5, r.c6, r.c7, r.c8, r.c9, r.c10, r.c11, r.c12, r.c13, r.c14, r.c15, r.c16, r.c17,
+        r.c18, r.c19::json, r.c20, fence.sequence FROM fence, {rows}
+    ON CONFLICT (order_id) DO UPDATE SET client_order_id = excluded.client_order_id,
+        quantity_e8 = excluded.quantity_e8, executed_e8 = excluded.executed_e8,
         executed_quote_e8 = excluded.executed_quote_e8, status = excluded.status, updated_us = excluded.updated_us,
-        expiry_reason = excluded.expiry_reason, is_open = excluded.is_open, sequence = excluded.sequence
-), traded AS (
+        working_us = excluded.working_us, expiry_reason = excluded.expiry_reason, details = excluded.details,
+        is_open = excluded.is_open, sequence = excluded.sequence""",
+    ),
+    "trades": _Part(
+        ("text", *("bigint",) * 4, "bool", *("bigint",) * 8),
+        """
     INSERT INTO exchange.trades (symbol, trade_id, price_e8, quantity_e8, quote_e8, buyer_is_maker, taker_order_id,
-        taker_account_id, taker_fee_e8, maker_order_id, maker_account_id, maker_fee_e8, time_us, sequence)
-    SELECT made.*, $4, fence.sequence FROM fence, unnest($27::text[], $28::bigint[], $29::bigint[], $30::bigint[],
-        $31::bigint[], $32::bool[], $33::bigint[], $34::bigint[], $35::bigint[], $36::bigint[], $37::bigint[],
-        $38::bigint[]) AS made
-), balanced AS (
+        taker_account_id, taker_fee_e8, maker_order_id, maker_account_id, maker_fee_e8, aggregate_id, time_us, sequence)
+    SELECT r.c1, r.c2, r.c3, r.c4, r.c5, r.c6, r.c7, r.c8, r.c9, r.c10, r.c11, r.c12, r.c13 + coalesce(
+        (SELECT aggregate_id FROM exchange.trades AS last WHERE last.symbol = r.c1 AND last.trade_id = r.c14), 0),
+        $4, fence.sequence FROM fence, {rows}""",
+    ),
+    "candles": _Part(
+        ("text", "text", *("bigint",) * 12),
+        """
+    INSERT INTO exchange.candles AS old (symbol, interval, open_us, open_e8, high_e8, low_e8, close_e8, volume_e8,
+        quote_volume_e8, trade_count, taker_buy_e8, taker_buy_quote_e8, first_trade_id, last_trade_id, sequence)
+    SELECT r.*, fence.sequence FROM fence, {rows}
+    ON CONFLICT (symbol, interval, open_us) DO UPDATE SET high_e8 = greatest(old.high_e8, excluded.high_e8),
+        low_e8 = least(old.low_e8, excluded.low_e8), close_e8 = excluded.close_e8,
+        volume_e8 = old.volume_e8 + excluded.volume_e8,
+        quote_volume_e8 = old.quote_volume_e8 + excluded.quote_volume_e8,
+        trade_count = old.trade_count + excluded.trade_count,
+        taker_buy_e8 = old.taker_buy_e8 + excluded.taker_buy_e8,
+        taker_buy_quote_e8 = old.taker_buy_quote_e8 + excluded.taker_buy_quote_e8,
+        last_trade_id = excluded.last_trade_id, sequence = excluded.sequence""",
+    ),
+    "balances": _Part(
+        ("bigint", "text", "bigint", "bigint"),
+        """
     INSERT INTO exchange.balances (account_id, asset, free_e8, locked_e8, updated_us, sequence)
-    SELECT changed.*, $4, fence.sequence
-    FROM fence, unnest($39::bigint[], $40::text[], $41::bigint[], $42::bigint[]) AS changed
+    SELECT r.*, $4, fence.sequence FROM fence, {rows}
     ON CONFLICT (account_id, asset) DO UPDATE SET free_e8 = excluded.free_e8, locked_e8 = excluded.locked_e8,
-        updated_us = excluded.updated_us, sequence = excluded.sequence
-), transferred AS (
+        updated_us = excluded.updated_us, sequence = excluded.sequence""",
+    ),
+    "transfers": _Part(
+        ("text", "bigint", "text", "bigint"),
+        """
     INSERT INTO exchange.transfers (reference, account_id, asset, amount_e8, time_us, sequence)
-    SELECT moved.*, $4, fence.sequence
-    FROM fence, unnest($43::text[], $44::bigint[], $45::text[], $46::bigint[]) AS moved
-), defined AS (
-    INSERT INTO exchange.markets (symbol, definition, sequence)
-    SELECT listed.symbol, listed.definition::jsonb, fence.sequence
-    FROM fence, unnest($47::text[], $48::text[]) AS listed (symbol, definition)
-    ON CONFLICT (symbol) DO UPDATE SET definition = excluded.definition, sequence = excluded.sequence
-)
-SELECT sequence FROM fence
-"""
-
-_ORDER_COLUMNS: Final = 18
-_TRADE_COLUMNS: Final = 12
-_BALANCE_COLUMNS: Final = 4
-_TRANSFER_COLUMNS: Final = 4
-_MARKET_COLUMNS: Final = 2
-
-
-class Projection:
-    """What a batch's events leave behind in the tables: the last state of each order and balance, every trade."""
-
-    __slots__ = ("balances", "markets", "orders", "trades", "transfers")
-
-    def __init__(self) -> None:
-        self.orders: dict[int, OrderState] = {}
-        self.trades: list[OrderFilled] = []
-        self.balances: dict[tuple[int, str], BalanceChanged] = {}
-        self.transfers: list[tuple[str, int, str, int]] = []
-        self.markets: dict[str, Market] = {}
-
-    def fold(self, events: Iterable[Event]) -> None:
-        for event in events:
-            match event:
-                case BalanceChanged():
-                    self.balances[event.account_id, event.asset] = event
-                case OrderFilled():
-                    self.orders[event.taker.order_id] = event.taker
-                    self.orders[event.maker.order_id] = event.maker
-                    self.trades.append(event)
-                case OrderAccepted() | OrderCanceled() | OrderExpired():
-                    self.orders[event.order.order_id] = event.order
-                case FundsDeposited():
-                    self.transfers.append((event.reference, event.account_id, event.asset, event.amount_e8))
-                case FundsWithdrawn():
-                    self.transfers.append((event.reference, event.account_id, event.asset, -event.amount_e8))
-                case MarketDefined():
-                    self.markets[event.market.symbol] = event.market
-
-    def columns(self) -> list[Sequence[Any]]:
-        """The arrays of ``SETTLE_SQL`` from the first order column on."""
-        markets = [(symbol, msgspec.json.encode(market).decode()) for symbol, market in self.markets.items()]
-        return [
-            *_transpose([order_row(order) for order in self.orders.values()], _ORDER_COLUMNS),
-            *_transpose([trade_row(trade) for trade in self.trades], _TRADE_COLUMNS),
-            *_transpose(
-                [(b.account_id, b.asset, b.free_e8, b.locked_e8) for b in self.balances.values()], _BALANCE_COLUMNS
-            ),
-            *_transpose(self.transfers, _TRANSFER_COLUMNS),
-            *_transpose(markets, _MARKET_COLUMNS),
-        ]
-
-
-def order_row(order: OrderState) -> tuple[Any, ...]:
-    return (
-        order.order_id,
-        order.account_id,
-        order.symbol,
-        order.client_order_id,
-        order.side.value,
-        order.type.value,
-        order.time_in_force.value,
-        order.price_e8,
-        order.quantity_e8,
-        order.quote_quantity_e8,
-        order.executed_e8,
-        order.executed_quote_e8,
-        order.status.value,
-        order.created_us,
-        order.updated_us,
-        order.working_us,
-        order.expiry_reason.value,
-        order.status in OPEN_STATUSES,
-    )
-
-
-def trade_row(trade: OrderFilled) -> tuple[Any, ...]:
-    return (
-        trade.symbol,
-        trade.trade_id,
-        trade.price_e8,
-        trade.quantity_e8,
-        trade.quote_e8,
-        trade.buyer_is_maker,
-        trade.taker.order_id,
-        trade.taker.account_id,
-        trade.taker_fee_e8,
-        trade.maker.order_id,
-        trade.maker.account_id,
-        trade.maker_fee_e8,
-    )
+    SELECT r.*, $4, fence.sequence FROM fence, {rows}""",
+    ),
+    "order_lists": _Part(
+        ("bigint", "bigint", "text", "text", "text", "bool", "text", "bigint", "bigint"),
+        """
+    INSERT INTO exchange.order_lists (order_list_id, account_id, symbol, contingency, client_order_list_id, is_done,
+        orders, updated_us, created_us, sequence)
+    SELECT r.c1, r.c2, r.c3, r.c4, r.c5, r.c6, r.c7::json, r.c8, r.c9, fence.sequence FROM fence, {rows}
+    ON CONFLICT (order_list_id) DO UPDATE SET is_done = excluded.is_done, orders = excluded.orders,
+        updated_us = excluded.updated_us, sequence = excluded.sequence""",
+    ),
+    "prevented_matches": _Part(
+        ("text", "bigint", "bigint", "text", *("bigint",) * 7),
+        """
+    INSERT INTO exchange.prevented_matches (symbol, prevented_match_id, price_e8, mode, trade_group_id, taker_order_id,
+        taker_account_id, taker_prevented_e8, maker_order_id, maker_account_id, maker_prevented_e8, time_us, sequence)
+    SELECT r.*, $4, fence.sequence FROM fence, {rows}""",
+    ),
+    "amendments": _Part(
+        ("bigint", "bigint", "text", "bigint", "text", "text", "bigint", "bigint"),
+        """
+    INSERT INTO exchange.amendments (execution_id, account_id, symbol, order_id, old_client_order_id,
+        new_client_order_id, old_quantity_e8, new_quantity_e8, time_us, sequence)
+    SELECT r.*, $4, fence.sequence FROM fence, {rows}""",
+    ),
+    "markets": _Part(
+        ("text", "text", "text"),
+        """
+    INSERT INTO exchange.markets (symbol, definition, status, sequence)
+    SELECT r.c1, r.c2::jsonb, r.c3, fence.sequence FROM fence, {rows}
+    ON CONFLICT (symbol) DO UPDATE SET definition = excluded.definition, status = excluded.status,
+        sequence = excluded.sequence""",
+    ),
+    "market_statuses": _Part(
+        ("text", "text"),
+        """
+    UPDATE exchange.markets SET status = r.c2, sequence = fence.sequence FROM fence, {rows}
+    WHERE markets.symbol = r.c1""",
+    ),
+    "venue": _Part(
+        ("smallint", "text"),
+        """
+    INSERT INTO exchange.venue (shard, definition, sequence)
+    SELECT r.c1, r.c2::jsonb, fence.sequence FROM fence, {rows}
+    ON CONFLICT (shard) DO UPDATE SET definition = excluded.definition, sequence = excluded.sequence""",
+    ),
+    "account_terms": _Part(
+        ("bigint", "text", "bigint", "bigint", "bigint"),
+        """
+    INSERT INTO exchange.account_terms (account_id, self_trade_prevention, maker_fee_rate_e8, taker_fee_rate_e8,
+        trade_group_id, sequence)
+    SELECT r.*, fence.sequence FROM fence, {rows}
+    ON CONFLICT (account_id) DO UPDATE SET self_trade_prevention = excluded.self_trade_prevention,
+        maker_fee_rate_e8 = excluded.maker_fee_rate_e8, taker_fee_rate_e8 = excluded.taker_fee_rate_e8,
+        trade_group_id = excluded.trade_group_id, sequence = excluded.sequence""",
+    ),
+}
 
 
 async def settle(connection: Connection, row: JournalRow, projection: Projection, *, lease_ttl_ms: int) -> None:
@@ -167,8 +152,12 @@ async def settle(connection: Connection, row: JournalRow, projection: Projection
 
     Any other exception leaves the outcome unknown to the caller.
     """
+    tables = {name: rows for name, rows in projection.tables().items() if rows}
+    columns: list[Sequence[Any]] = []
+    for rows in tables.values():
+        columns.extend(zip(*rows, strict=True))
     fence = await connection.fetchval(
-        SETTLE_SQL,
+        statement(tuple(tables)),
         SHARD,
         row.sequence,
         row.epoch,
@@ -177,11 +166,20 @@ async def settle(connection: Connection, row: JournalRow, projection: Projection
         row.events,
         row.hash,
         lease_ttl_ms,
-        *projection.columns(),
+        *columns,
     )
     if fence is None:
         raise LeaseLost
 
 
-def _transpose(rows: Sequence[tuple[Any, ...]], width: int) -> list[Sequence[Any]]:
-    return list(zip(*rows, strict=True)) if rows else [()] * width
+@cache
+def statement(tables: tuple[str, ...]) -> str:
+    """The one statement that writes the journal row and these tables."""
+    parts, number = [_FENCE], _FENCE_PARAMETERS
+    for table in tables:
+        part = _PARTS[table]
+        arrays = ", ".join(f"${number + index}::{kind}[]" for index, kind in enumerate(part.types, 1))
+        names = ", ".join(f"c{index}" for index in range(1, len(part.types) + 1))
+        parts.append(f", to_{table} AS ({part.sql.format(rows=f'unnest({arrays}) AS r ({names})')}\n)")
+        number += len(part.types)
+    return "".join(parts) + "\nSELECT sequence FROM fence"

@@ -1,22 +1,33 @@
 """Verification: do the journal and the tables, two independent witnesses, tell the same story?
 
 Replays the journal through the core from genesis (or from the newest snapshot in the database), checking the hash
-chain and every recorded event, and compares what comes out with the tables row by row: orders, trades, transfers,
-balances and markets. It reads one consistent snapshot of the database, so the engine may go on trading meanwhile.
+chain and every recorded event, and compares what comes out with the tables row by row. Candles are compared with what
+the trades, by then verified, add up to. It reads one consistent snapshot of the database, so the engine may go on
+trading meanwhile.
 
-Memory holds the open state and one window of closed orders, whatever the length of the journal.
+Memory holds the open state and one window of facts and of what has ended, whatever the length of the journal.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
+from services.domain.market import Market, Venue
 from services.engine import journal, lease, snapshots
 from services.engine.core.exchange import Exchange
 from services.engine.core.snapshot import capture, state_hash
 from services.engine.journal import GENESIS_HASH, JournalCorrupt
-from services.engine.settlement import Projection, order_row, trade_row
+from services.engine.projection import (
+    CANDLE_US,
+    Aggregates,
+    Projection,
+    Row,
+    order_list_row,
+    order_row,
+    terms_row,
+    trade_row,
+)
 from services.engine.snapshots import Snapshot, SnapshotUnusable
 from services.infra import postgres
 from services.infra.postgres import Connection
@@ -29,24 +40,68 @@ _SNAPSHOT_SQL: Final = "SELECT payload FROM exchange.snapshots WHERE sequence <=
 _ORDER_SQL: Final = """
 SELECT order_id, account_id, symbol, client_order_id, side, type, time_in_force, price_e8,
     quantity_e8, quote_quantity_e8, executed_e8, executed_quote_e8, status, created_us, updated_us, working_us,
-    expiry_reason, is_open
+    expiry_reason, self_trade_prevention, details, is_open
 FROM exchange.orders
 """
 _ORDERS_SQL: Final = f"{_ORDER_SQL} WHERE order_id = ANY($1)"
 _OPEN_ORDERS_SQL: Final = f"{_ORDER_SQL} WHERE is_open"
 _TRADES_SQL: Final = """
 SELECT symbol, trade_id, price_e8, quantity_e8, quote_e8, buyer_is_maker, taker_order_id, taker_account_id,
-    taker_fee_e8, maker_order_id, maker_account_id, maker_fee_e8
+    taker_fee_e8, maker_order_id, maker_account_id, maker_fee_e8, aggregate_id
 FROM exchange.trades WHERE symbol = $1 AND trade_id BETWEEN $2 AND $3
 """
 _TRANSFERS_SQL: Final = (
     "SELECT reference, account_id, asset, amount_e8 FROM exchange.transfers WHERE reference = ANY($1)"
 )
 _BALANCES_SQL: Final = "SELECT account_id, asset, free_e8, locked_e8 FROM exchange.balances"
-_MARKETS_SQL: Final = "SELECT symbol, definition FROM exchange.markets"
+_MARKETS_SQL: Final = "SELECT symbol, definition, status FROM exchange.markets"
+_VENUE_SQL: Final = "SELECT shard, definition FROM exchange.venue"
+_TERMS_SQL: Final = """
+SELECT account_id, self_trade_prevention, maker_fee_rate_e8, taker_fee_rate_e8, trade_group_id
+FROM exchange.account_terms
+"""
+_AGGREGATE_SQL: Final = "SELECT aggregate_id FROM exchange.trades WHERE symbol = $1 AND trade_id = $2"
+_PREVENTED_SQL: Final = """
+SELECT symbol, prevented_match_id, price_e8, mode, trade_group_id, taker_order_id, taker_account_id,
+    taker_prevented_e8, maker_order_id, maker_account_id, maker_prevented_e8
+FROM exchange.prevented_matches JOIN unnest($1::text[], $2::bigint[]) AS asked (s, id)
+    ON symbol = s AND prevented_match_id = id
+"""
+_AMENDMENTS_SQL: Final = """
+SELECT execution_id, account_id, symbol, order_id, old_client_order_id, new_client_order_id, old_quantity_e8,
+    new_quantity_e8
+FROM exchange.amendments WHERE execution_id = ANY($1)
+"""
+_ORDER_LIST_SQL: Final = """
+SELECT order_list_id, account_id, symbol, contingency, client_order_list_id, is_done, orders, updated_us, created_us
+FROM exchange.order_lists
+"""
+_ORDER_LISTS_SQL: Final = f"{_ORDER_LIST_SQL} WHERE order_list_id = ANY($1)"
+_OPEN_ORDER_LISTS_SQL: Final = f"{_ORDER_LIST_SQL} WHERE NOT is_done"
+WRONG_CANDLE_SQL: Final = """
+WITH expected (symbol, interval, open_us, open_e8, high_e8, low_e8, close_e8, volume_e8, quote_volume_e8,
+    trade_count, taker_buy_e8, taker_buy_quote_e8, first_trade_id, last_trade_id) AS (
+    SELECT symbol, length.name, time_us - time_us % length.us AS open_us, (min(ARRAY[trade_id, price_e8]))[2],
+        max(price_e8), min(price_e8), (max(ARRAY[trade_id, price_e8]))[2], sum(quantity_e8), sum(quote_e8), count(*),
+        coalesce(sum(quantity_e8) FILTER (WHERE NOT buyer_is_maker), 0),
+        coalesce(sum(quote_e8) FILTER (WHERE NOT buyer_is_maker), 0), min(trade_id), max(trade_id)
+    FROM exchange.trades, unnest($1::text[], $2::bigint[]) AS length (name, us)
+    WHERE time_us >= $3 GROUP BY symbol, length.name, open_us
+), stored AS (
+    SELECT symbol, interval, open_us, open_e8, high_e8, low_e8, close_e8, volume_e8, quote_volume_e8,
+        trade_count, taker_buy_e8, taker_buy_quote_e8, first_trade_id, last_trade_id
+    FROM exchange.candles WHERE open_us >= $3
+)
+SELECT symbol, interval, open_us, to_json(expected)::text AS expected, to_json(stored)::text AS stored
+FROM expected FULL JOIN stored USING (symbol, interval, open_us)
+WHERE expected IS DISTINCT FROM stored ORDER BY symbol, interval, open_us LIMIT 1
+"""
 _COUNTS_SQL: Final = """
 SELECT (SELECT count(*) FROM exchange.orders) AS orders, (SELECT count(*) FROM exchange.trades) AS trades,
-    (SELECT count(*) FROM exchange.journal) AS journal, (SELECT count(*) FROM exchange.transfers) AS transfers
+    (SELECT count(*) FROM exchange.journal) AS journal, (SELECT count(*) FROM exchange.transfers) AS transfers,
+    (SELECT count(*) FROM exchange.order_lists) AS order_lists,
+    (SELECT count(*) FROM exchange.prevented_matches) AS prevented_matches,
+    (SELECT count(*) FROM exchange.amendments) AS amendments
 """
 
 
@@ -89,6 +144,9 @@ async def _verify(connection: Connection, *, from_snapshot: bool, progress: Prog
     assert head is not None, "the first migration creates the lease row"
     start = await _start(connection, head["sequence"], from_snapshot=from_snapshot)
     replayed = _Replay(connection, start)
+    await replayed.begin()
+    # A day holds whole candles of every length, so nothing before it can be wrong on account of what follows.
+    since_us = start.exchange.now_us - start.exchange.now_us % CANDLE_US["1d"]
     async for row in journal.read_rows(connection, start.sequence, head["sequence"]):
         await replayed.advance(row)
         if progress is not None:
@@ -96,7 +154,9 @@ async def _verify(connection: Connection, *, from_snapshot: bool, progress: Prog
     await replayed.close_window()
     if (replayed.sequence, replayed.journal_hash) != (head["sequence"], head["journal_hash"]):
         raise Mismatch(f"the lease row says journal row {head['sequence']} is the last, the journal ends otherwise")
-    await _compare_open_state(connection, replayed.exchange)
+    await _compare_open_state(connection, replayed)
+    await _compare_terms(connection, replayed.exchange)
+    await _compare_candles(connection, since_us)
     counts = await connection.fetchrow(_COUNTS_SQL)
     assert counts is not None, "an aggregate has a row"
     _compare_counts(replayed, dict(counts), from_genesis=start.sequence == 0)
@@ -133,9 +193,22 @@ class _Replay:
         self.journal_hash = start.journal_hash
         self.commands = 0
         self.transfers = 0
+        self.order_lists: dict[int, Row] = {}
+        self._aggregates = Aggregates()
         self._connection = connection
         self._window = Projection()
         self._window_commands = 0
+
+    async def begin(self) -> None:
+        """Take over from the tables what the snapshot does not say: counts of aggregates, and times of lists."""
+        for symbol, listing in self.exchange.listings.items():
+            number = await self._connection.fetchval(_AGGREGATE_SQL, symbol, listing.last_trade_id)
+            self._aggregates.begin(symbol, number or 0)
+            stored = await self._connection.fetch(_ORDER_LISTS_SQL, list(listing.lists))
+            times = {record["order_list_id"]: (record["updated_us"], record["created_us"]) for record in stored}
+            for tied in listing.lists.values():
+                updated_us, created_us = times.get(tied.order_list_id, (0, 0))
+                self.order_lists[tied.order_list_id] = (*order_list_row(tied.state(updated_us)), created_us)
 
     async def advance(self, row: journal.JournalRow) -> None:
         try:
@@ -151,21 +224,50 @@ class _Replay:
             await self.close_window()
 
     async def close_window(self) -> None:
-        """Compare what can no longer change: trades, transfers and orders that have ended."""
+        """Compare what can no longer change: facts, and orders and lists that have ended."""
         window, self._window, self._window_commands = self._window, Projection(), 0
+        await self._compare_orders(window)
+        await self._compare_order_lists(window)
+        trades = {
+            (trade.symbol, trade.trade_id): (*trade_row(trade), self._aggregates.number(trade))
+            for trade in window.trades
+        }
+        _compare("trades", trades, await self._stored_trades(trades))
+        transfers = {transfer[0]: transfer for transfer in window.transfers}
+        self.transfers += len(transfers)
+        await self._compare_stored("transfers", transfers, 1, _TRANSFERS_SQL, list(transfers))
+        prevented = {match[:2]: match for match in window.prevented}
+        keys = [[key[0] for key in prevented], [key[1] for key in prevented]]
+        await self._compare_stored("prevented_matches", prevented, 2, _PREVENTED_SQL, *keys)
+        amendments = {amendment[0]: amendment for amendment in window.amendments}
+        await self._compare_stored("amendments", amendments, 1, _AMENDMENTS_SQL, list(amendments))
+
+    async def _compare_orders(self, window: Projection) -> None:
         ended = {
             order_id: order_row(order)
             for order_id, order in window.orders.items()
             if order_id not in self.exchange.orders
         }
-        stored = await self._connection.fetch(_ORDERS_SQL, list(ended))
-        _compare("orders", ended, {record["order_id"]: tuple(record) for record in stored})
-        trades = {(trade.symbol, trade.trade_id): trade_row(trade) for trade in window.trades}
-        _compare("trades", trades, await self._stored_trades(trades))
-        transfers = {transfer[0]: transfer for transfer in window.transfers}
-        self.transfers += len(transfers)
-        stored = await self._connection.fetch(_TRANSFERS_SQL, list(transfers))
-        _compare("transfers", transfers, {record["reference"]: tuple(record) for record in stored})
+        await self._compare_stored("orders", ended, 1, _ORDERS_SQL, list(ended))
+
+    async def _compare_order_lists(self, window: Projection) -> None:
+        """Keep the rows of those that are still open."""
+        for order_list_id, tied in window.order_lists.items():
+            earlier = self.order_lists.get(order_list_id)
+            created_us = window.order_lists_created_us[order_list_id] if earlier is None else earlier[-1]
+            self.order_lists[order_list_id] = (*order_list_row(tied), created_us)
+        ended = {
+            order_list_id: self.order_lists.pop(order_list_id)
+            for order_list_id, tied in window.order_lists.items()
+            if tied.is_done
+        }
+        await self._compare_stored("order_lists", ended, 1, _ORDER_LISTS_SQL, list(ended))
+
+    async def _compare_stored(
+        self, table: str, expected: Mapping[Any, Row], key_columns: int, sql: str, *arguments: Sequence[Any]
+    ) -> None:
+        if expected:
+            _compare(table, expected, _by_key(await self._connection.fetch(sql, *arguments), key_columns))
 
     async def _stored_trades(self, trades: Iterable[tuple[str, int]]) -> dict[tuple[str, int], tuple[Any, ...]]:
         ids: dict[str, list[int]] = {}
@@ -178,23 +280,42 @@ class _Replay:
         return stored
 
 
-async def _compare_open_state(connection: Connection, exchange: Exchange) -> None:
-    """Compare what is still alive: open orders, balances, markets; and that money is conserved."""
+async def _compare_open_state(connection: Connection, replayed: _Replay) -> None:
+    """Compare what is still alive: open orders, lists and balances; and that money is conserved."""
+    exchange = replayed.exchange
     expected = {order_id: order_row(order.state()) for order_id, order in exchange.orders.items()}
-    stored = await connection.fetch(_OPEN_ORDERS_SQL)
-    _compare("open orders", expected, {record["order_id"]: tuple(record) for record in stored})
+    _compare("open orders", expected, _by_key(await connection.fetch(_OPEN_ORDERS_SQL)))
+    _compare("open order_lists", replayed.order_lists, _by_key(await connection.fetch(_OPEN_ORDER_LISTS_SQL)))
     balances = {
         (account_id, asset): (account_id, asset, balance.free_e8, balance.locked_e8)
         for account_id, by_asset in exchange.accounts.balances.items()
         for asset, balance in by_asset.items()
     }
-    stored = await connection.fetch(_BALANCES_SQL)
-    _compare("balances", balances, {(record["account_id"], record["asset"]): tuple(record) for record in stored})
-    markets = {symbol: msgspec.to_builtins(listing.market) for symbol, listing in exchange.listings.items()}
-    stored = await connection.fetch(_MARKETS_SQL)
-    _compare("markets", markets, {record["symbol"]: msgspec.json.decode(record["definition"]) for record in stored})
+    _compare("balances", balances, _by_key(await connection.fetch(_BALANCES_SQL), 2))
     if imbalances := exchange.accounts.imbalances():
         raise Mismatch(f"money is not conserved: {imbalances}")
+
+
+async def _compare_terms(connection: Connection, exchange: Exchange) -> None:
+    """Compare what governs trading: markets and their status, the venue's limits, accounts' own terms."""
+    markets = {
+        symbol: (_as_json(listing.market), listing.status.value) for symbol, listing in exchange.listings.items()
+    }
+    stored = await connection.fetch(_MARKETS_SQL)
+    _compare("markets", markets, {name: (msgspec.json.decode(text), status) for name, text, status in stored})
+    venue = {shard: msgspec.json.decode(text) for shard, text in await connection.fetch(_VENUE_SQL)}
+    _compare("venue", {lease.SHARD: _as_json(exchange.venue)}, venue or {lease.SHARD: _as_json(Venue())})
+    terms = {account_id: terms_row(terms) for account_id, terms in exchange.accounts.terms.items()}
+    _compare("account_terms", terms, _by_key(await connection.fetch(_TERMS_SQL)))
+
+
+async def _compare_candles(connection: Connection, since_us: int) -> None:
+    wrong = await connection.fetchrow(WRONG_CANDLE_SQL, list(CANDLE_US), list(CANDLE_US.values()), since_us)
+    if wrong is not None:
+        raise Mismatch(
+            f"candles: row {(wrong['symbol'], wrong['interval'], wrong['open_us'])!r} differs: the trades add up to "
+            f"{wrong['expected']}, the table has {wrong['stored']}"
+        )
 
 
 def _compare_counts(replayed: _Replay, counts: Mapping[str, int], *, from_genesis: bool) -> None:
@@ -204,12 +325,24 @@ def _compare_counts(replayed: _Replay, counts: Mapping[str, int], *, from_genesi
         "journal": replayed.sequence,
         "orders": exchange.last_order_id,
         "trades": sum(listing.last_trade_id for listing in exchange.listings.values()),
+        "order_lists": exchange.last_order_list_id,
+        "prevented_matches": sum(listing.last_prevented_match_id for listing in exchange.listings.values()),
+        "amendments": exchange.last_execution_id,
     }
     if from_genesis:
         expected["transfers"] = replayed.transfers
     for table, count in expected.items():
         if counts[table] != count:
             raise Mismatch(f"{table}: the journal leads to {count} rows, the table has {counts[table]}")
+
+
+def _by_key(records: Iterable[Any], key_columns: int = 1) -> dict[Any, Row]:
+    rows = (tuple(record) for record in records)
+    return {row[0] if key_columns == 1 else row[:key_columns]: row for row in rows}
+
+
+def _as_json(value: Market | Venue) -> Any:
+    return msgspec.json.decode(msgspec.json.encode(value))
 
 
 def _compare(table: str, expected: Mapping[Any, Any], stored: Mapping[Any, Any]) -> None:

@@ -6,6 +6,7 @@ import itertools
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -30,9 +31,10 @@ StartEngine = Callable[..., AbstractAsyncContextManager[Engine]]
 
 
 @pytest.fixture
-def settings(postgres_url: str, redis_url: str) -> EngineSettings:
+def settings(postgres_url: str, redis_url: str, wide_markets: Path) -> EngineSettings:
     return EngineSettings(
         port=1,
+        markets_file=wide_markets,
         database_url=postgres_url.replace("postgres@", "crossbook_engine@", 1),
         redis_url=redis_url,
         internal_token="t" * 32,

@@ -1,12 +1,27 @@
 """``crossbook verify`` finds any single change to the journal or a table."""
 
-import pytest
+from typing import Any
 
-from services.domain.orders import Side
+import pytest
+from msgspec.structs import replace
+
+from services.domain.commands import (
+    AmendOrder,
+    CancelOrder,
+    DefineVenue,
+    ListKind,
+    PlaceOrder,
+    PlaceOrderList,
+    SetAccountTerms,
+    SetMarketStatus,
+)
+from services.domain.market import MarketStatus, Venue
+from services.domain.orders import OrderType, SelfTradePrevention, Side
+from services.domain.protocol import Applied, Request
 from services.engine.runner import Engine
 from services.engine.verify import Mismatch, verify
 from services.infra.postgres import Connection
-from tests.engine.conftest import ALICE, BOB, StartEngine, fund, limit, submit
+from tests.engine.conftest import ALICE, BOB, UNIT, StartEngine, fund, limit, submit
 
 
 async def trade(engine: Engine) -> None:
@@ -15,10 +30,53 @@ async def trade(engine: Engine) -> None:
         await submit(engine, limit(ALICE, Side.BUY, price, 2), limit(BOB, Side.SELL, price, 1))
 
 
+def special(side: Side, price: int, quantity: int = 1, **changes: Any) -> PlaceOrder:
+    return replace(limit(ALICE, side, price, quantity), **changes)
+
+
+async def use_everything(engine: Engine) -> None:
+    """Leave something in every table: stops that wait, lists that wait and one that ended, a prevented match…"""
+    stop = special(Side.SELL, 40, type=OrderType.STOP_LOSS_LIMIT, stop_price_e8=50 * UNIT)
+    trailing = special(Side.SELL, 40, type=OrderType.STOP_LOSS_LIMIT, trailing_delta=1000)
+    oto = (special(Side.BUY, 20, client_order_id="works"), special(Side.SELL, 300, client_order_id="waits"))
+    steps: list[Request] = [
+        DefineVenue(Venue(max_open_orders=400)),
+        SetAccountTerms(ALICE, maker_fee_rate_e8=50_000, trade_group_id=7),
+        SetMarketStatus("ETHBTC", MarketStatus.HALT),
+        stop,
+        trailing,
+        PlaceOrderList(ALICE, "BTCUSDT", "oto", ListKind.OTO, oto),
+        PlaceOrderList(
+            ALICE,
+            "BTCUSDT",
+            "opo",
+            ListKind.OPO,
+            (special(Side.BUY, 21, client_order_id="pays"), special(Side.SELL, 310, 0, client_order_id="paid")),
+        ),
+        PlaceOrderList(
+            ALICE,
+            "BTCUSDT",
+            "gone",
+            ListKind.OTO,
+            (special(Side.BUY, 22, client_order_id="stays"), special(Side.SELL, 320)),
+        ),
+        special(Side.BUY, 30, 5, client_order_id="smaller"),
+        AmendOrder(ALICE, "BTCUSDT", 0, "smaller", "small", 3 * UNIT),
+        special(Side.SELL, 80, self_trade_prevention=SelfTradePrevention.EXPIRE_BOTH),
+        limit(BOB, Side.SELL, 97, 2),
+    ]
+    for step in steps:
+        (reply,) = await submit(engine, step)
+        assert isinstance(reply, Applied), (step, reply)
+    (reply,) = await submit(engine, CancelOrder(ALICE, "BTCUSDT", 0, "stays", "bye"))
+    assert isinstance(reply, Applied), reply
+
+
 @pytest.fixture
 async def traded(start_engine: StartEngine, postgres_url: str) -> str:
     async with start_engine() as engine:
         await trade(engine)
+        await use_everything(engine)
     await verify(postgres_url)
     return postgres_url
 
@@ -46,11 +104,46 @@ FLIP = "set_byte({column}, 10, get_byte({column}, 10) # 1)"
         ("UPDATE exchange.trades SET taker_fee_e8 = 0 WHERE trade_id = 3", "trades: row ('BTCUSDT', 3)"),
         ("DELETE FROM exchange.trades WHERE trade_id = 1", "trades: row ('BTCUSDT', 1)"),
         (
-            "INSERT INTO exchange.trades SELECT symbol, 900, price_e8, quantity_e8, quote_e8, time_us, buyer_is_maker, "
-            "taker_order_id, taker_account_id, taker_fee_e8, maker_order_id, maker_account_id, maker_fee_e8, sequence "
-            "FROM exchange.trades WHERE trade_id = 1",
-            "trades: the journal leads to 10 rows, the table has 11",
+            "INSERT INTO exchange.trades SELECT 'ETHUSDT', 900, price_e8, quantity_e8, quote_e8, time_us, "
+            "buyer_is_maker, taker_order_id, taker_account_id, taker_fee_e8, maker_order_id, maker_account_id, "
+            "maker_fee_e8, sequence, aggregate_id FROM exchange.trades WHERE trade_id = 1",
+            "candles: row ('ETHUSDT', '15m'",
         ),
+        ("UPDATE exchange.trades SET aggregate_id = aggregate_id + 1 WHERE trade_id = 9", "trades: row ('BTCUSDT', 9)"),
+        (
+            "UPDATE exchange.candles SET volume_e8 = volume_e8 + 1 WHERE interval = '1h'",
+            "candles: row ('BTCUSDT', '1h'",
+        ),
+        ("UPDATE exchange.candles SET open_e8 = open_e8 - 1 WHERE interval = '1m'", "candles: row ('BTCUSDT', '1m'"),
+        ("DELETE FROM exchange.candles WHERE interval = '1d'", "candles: row ('BTCUSDT', '1d'"),
+        (
+            "UPDATE exchange.orders SET details = NULL WHERE is_open AND type = 'STOP_LOSS_LIMIT'",
+            "open orders: row",
+        ),
+        ("UPDATE exchange.orders SET is_open = false WHERE status = 'PENDING_NEW'", "open orders: row"),
+        (
+            "UPDATE exchange.order_lists SET is_done = true WHERE client_order_list_id = 'oto'",
+            "open order_lists: row 1",
+        ),
+        (
+            "UPDATE exchange.order_lists SET created_us = 1 WHERE client_order_list_id = 'opo'",
+            "open order_lists: row 2",
+        ),
+        ("UPDATE exchange.order_lists SET updated_us = 1 WHERE is_done", "order_lists: row 3"),
+        ("DELETE FROM exchange.order_lists WHERE is_done", "order_lists: row 3"),
+        ("UPDATE exchange.prevented_matches SET price_e8 = 1", "prevented_matches: row ('BTCUSDT', 1)"),
+        ("DELETE FROM exchange.prevented_matches", "prevented_matches: row ('BTCUSDT', 1)"),
+        ("UPDATE exchange.amendments SET old_quantity_e8 = 9", "amendments: row 1"),
+        (
+            "INSERT INTO exchange.amendments SELECT 2, account_id, symbol, order_id, '', '', 1, 1, time_us, sequence "
+            "FROM exchange.amendments",
+            "amendments: the journal leads to 1 rows, the table has 2",
+        ),
+        ("UPDATE exchange.venue SET definition = '{}'", "venue: row 0"),
+        ("DELETE FROM exchange.venue", "venue: row 0"),
+        ("UPDATE exchange.account_terms SET maker_fee_rate_e8 = 0", "account_terms: row 1000"),
+        ("DELETE FROM exchange.account_terms", "account_terms: row 1000"),
+        ("UPDATE exchange.markets SET status = 'TRADING'", "markets: row 'ETHBTC'"),
         ("UPDATE exchange.transfers SET amount_e8 = amount_e8 - 1 WHERE account_id = 1000", "transfers: row"),
         ("INSERT INTO exchange.transfers VALUES ('forged', 1000, 'BTC', 5, 0, 1)", "transfers: the journal leads to 6"),
         (
@@ -70,8 +163,10 @@ async def test_tampering_is_found(tampering: str, complaint: str, traded: str, d
 async def test_from_the_newest_snapshot(start_engine: StartEngine, postgres_url: str) -> None:
     async with start_engine() as engine:
         await trade(engine)
+        await use_everything(engine)
     async with start_engine() as engine:
-        await submit(engine, limit(ALICE, Side.BUY, 50))
+        await submit(engine, limit(ALICE, Side.BUY, 50), limit(BOB, Side.SELL, 50, 3))
+        await submit(engine, CancelOrder(ALICE, "BTCUSDT", 0, "works", "bye"))
         whole = await verify(postgres_url)
         tail = await verify(postgres_url, from_snapshot=True)
     assert tail.from_sequence > 0
