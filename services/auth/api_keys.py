@@ -1,7 +1,11 @@
-"""API keys: a public name and a secret that signs requests.
+"""API keys: a public name, and what signs its requests.
 
-The secret is shown once, when the key is made, and stored sealed to its own key's name. The trading service must read
-it again to check signatures, so a hash would not do.
+- A key is of one of three kinds. For HMAC this service makes the secret; for ED25519 and RSA the client keeps a private
+  key and registers the public one, so there is no secret here at all.
+- A secret is shown once, when the key is made, and stored sealed to its own key's name. The trading service must read
+  it again to check signatures, so a hash would not do.
+- A key with an allow-list works only from the networks in it; an empty list means from anywhere.
+- No function here commits, so the caller announces a change after its own commit.
 """
 
 import re
@@ -10,30 +14,49 @@ import string
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, Literal
+from ipaddress import IPv4Network, IPv6Network
+from typing import Any, Final, Literal
 
 from services.auth import accounts
 from services.auth.database import Connection
+from services.auth.public_keys import Kind, PublicKey
 from services.auth.sealing import Seal
 
 Permission = Literal["read", "trade"]
 PERMISSIONS: Final[tuple[Permission, ...]] = ("read", "trade")
+Network = IPv4Network | IPv6Network
 
 KEY_CHARS: Final = 64
 LABEL_CHARS_MAX: Final = 64
+NETWORKS_MAX: Final = 30
 _alphabet: Final = string.ascii_letters + string.digits
 _well_formed = re.compile(rf"[A-Za-z0-9]{{{KEY_CHARS}}}", re.ASCII)
 
 COUNT: Final = "SELECT count(*) FROM auth.api_keys WHERE account_id = $1"
 CREATE: Final = """
-INSERT INTO auth.api_keys (api_key, account_id, label, permissions, secret_sealed)
-VALUES ($1, $2, $3, $4, $5) RETURNING created_at
+INSERT INTO auth.api_keys (api_key, account_id, label, permissions, kind, secret_sealed, public_key, ip_allow_list)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING created_at
 """
-LIST: Final = """
-SELECT api_key, label, permissions, created_at FROM auth.api_keys WHERE account_id = $1 ORDER BY created_at, api_key
-"""
+_VISIBLE: Final = "api_key, label, permissions, kind, public_key, ip_allow_list, created_at"
+LIST: Final = f"SELECT {_VISIBLE} FROM auth.api_keys WHERE account_id = $1 ORDER BY created_at, api_key"  # noqa: S608
+UPDATE: Final = f"""
+UPDATE auth.api_keys SET label = coalesce($3, label), ip_allow_list = coalesce($4, ip_allow_list)
+WHERE account_id = $1 AND api_key = $2 RETURNING {_VISIBLE}
+"""  # noqa: S608
 DELETE: Final = "DELETE FROM auth.api_keys WHERE account_id = $1 AND api_key = $2 RETURNING true"
-FIND: Final = "SELECT account_id, permissions, secret_sealed FROM auth.api_keys WHERE api_key = $1"
+FIND: Final = """
+SELECT account_id, permissions, kind, secret_sealed, public_key, ip_allow_list FROM auth.api_keys WHERE api_key = $1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a key is to be. Without a public key it is an HMAC key."""
+
+    label: str
+    permissions: Sequence[Permission]
+    public_key: PublicKey | None = None
+    ip_allow_list: Sequence[Network] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +64,15 @@ class ApiKey:
     api_key: str
     label: str
     permissions: Sequence[Permission]
+    kind: Kind
+    public_key: str | None
+    ip_allow_list: Sequence[Network]
     created_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class NewApiKey(ApiKey):
-    secret_key: str = field(repr=False)
+    secret_key: str | None = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,24 +81,39 @@ class SigningAuthority:
 
     account_id: int
     permissions: Sequence[Permission]
-    secret_key: str = field(repr=False)
+    kind: Kind
+    secret_key: str | None = field(repr=False)
+    public_key: str | None
+    ip_allow_list: Sequence[Network]
 
 
-async def create(
-    connection: Connection, seal: Seal, account_id: int, label: str, permissions: Sequence[Permission], *, max_keys: int
-) -> NewApiKey | None:
+async def create(connection: Connection, seal: Seal, account_id: int, wish: Wish, *, max_keys: int) -> NewApiKey | None:
     """Make a key, or return None if the account has ``max_keys`` already."""
     await accounts.lock(connection, account_id)
     if await connection.fetchval(COUNT, account_id) >= max_keys:
         return None
-    api_key, secret_key = _random_text(), _random_text()
-    secret_sealed = seal.close(secret_key, belongs_to=api_key)
-    created_at = await connection.fetchval(CREATE, api_key, account_id, label, permissions, secret_sealed)
-    return NewApiKey(api_key, label, permissions, created_at, secret_key)
+    api_key = _random_text()
+    kind, pem = wish.public_key or ("HMAC", None)
+    secret_key = _random_text() if pem is None else None
+    secret_sealed = seal.close(secret_key, belongs_to=api_key) if secret_key is not None else None
+    created_at = await connection.fetchval(
+        CREATE, api_key, account_id, wish.label, wish.permissions, kind, secret_sealed, pem, wish.ip_allow_list
+    )
+    return NewApiKey(api_key, wish.label, wish.permissions, kind, pem, wish.ip_allow_list, created_at, secret_key)
 
 
 async def list_all(connection: Connection, account_id: int) -> list[ApiKey]:
-    return [ApiKey(**row) for row in await connection.fetch(LIST, account_id)]
+    return [_visible(row) for row in await connection.fetch(LIST, account_id)]
+
+
+async def update(
+    connection: Connection, account_id: int, api_key: str, label: str | None, ip_allow_list: Sequence[Network] | None
+) -> ApiKey | None:
+    """Change what is given of the account's key; return None if there is no such key."""
+    if _well_formed.fullmatch(api_key) is None:
+        return None
+    row = await connection.fetchrow(UPDATE, account_id, api_key, label, ip_allow_list)
+    return None if row is None else _visible(row)
 
 
 async def delete(connection: Connection, account_id: int, api_key: str) -> bool:
@@ -88,8 +129,15 @@ async def find(connection: Connection, seal: Seal, api_key: str) -> SigningAutho
     row = await connection.fetchrow(FIND, api_key)
     if row is None:
         return None
-    secret_key = seal.open(row["secret_sealed"], belongs_to=api_key)
-    return SigningAuthority(row["account_id"], row["permissions"], secret_key)
+    sealed = row["secret_sealed"]
+    secret_key = seal.open(sealed, belongs_to=api_key) if sealed is not None else None
+    return SigningAuthority(
+        row["account_id"], row["permissions"], row["kind"], secret_key, row["public_key"], row["ip_allow_list"]
+    )
+
+
+def _visible(row: Any) -> ApiKey:
+    return ApiKey(**row)
 
 
 def _random_text() -> str:

@@ -28,7 +28,7 @@ _ALWAYS = (INVALID_INTERNAL_CREDENTIAL, BUSY, UNAVAILABLE)
 router = APIRouter(prefix="/internal", tags=["internal"], dependencies=[Depends(internal_only)])
 
 
-@router.get("/api-keys/{api_key}", responses=documented(API_KEY_NOT_FOUND, *_ALWAYS))
+@router.get("/api-keys/{api_key}", response_model_exclude_none=True, responses=documented(API_KEY_NOT_FOUND, *_ALWAYS))
 async def find_api_key(api_key: str, held: Held) -> SigningAuthorityView:
     """Tell what is needed to check a request signed with the key. Cache it briefly; a change is announced."""
     async with held.transaction() as connection:
@@ -48,7 +48,12 @@ async def find_session(session_id: str, held: Held) -> SessionView:
     return SessionView(account_id=account_id)
 
 
-@router.post("/accounts", status_code=201, responses=documented(EMAIL_TAKEN, INVALID_REQUEST, BODY_TOO_LARGE, *_ALWAYS))
+@router.post(
+    "/accounts",
+    status_code=201,
+    response_model_exclude_none=True,
+    responses=documented(EMAIL_TAKEN, INVALID_REQUEST, BODY_TOO_LARGE, *_ALWAYS),
+)
 async def create_account(body: NewAccountRequest, held: Held) -> NewAccountView:
     """Create an account without a password, and its first API key."""
     async with held.transaction() as connection:
@@ -57,8 +62,7 @@ async def create_account(body: NewAccountRequest, held: Held) -> NewAccountView:
             connection,
             held.seal,
             account_id,
-            body.label,
-            body.permissions,
+            body.wish(),
             max_keys=held.settings.max_api_keys_per_account,
         )
     if key is None:

@@ -25,6 +25,7 @@ from services.auth.metrics import LOGINS, REFRESHES
 from services.auth.resources import Held, Resources
 from services.auth.wire import (
     AccountView,
+    ApiKeyChanges,
     ApiKeyView,
     Credentials,
     NewApiKeyRequest,
@@ -125,18 +126,18 @@ async def logout(token: Bearer, held: Held) -> None:
 @router.post(
     "/api-keys",
     status_code=201,
+    response_model_exclude_none=True,
     tags=["api keys"],
     responses=documented(INVALID_ACCESS_TOKEN, TOO_MANY_API_KEYS, *_WITH_BODY),
 )
 async def create_api_key(body: NewApiKeyRequest, token: Bearer, held: Held) -> NewApiKeyView:
-    """Create an API key. Its secret is in this answer and never shown again."""
+    """Create an API key. Its secret, unless you sent a public key, is in this answer and never shown again."""
     async with held.transaction_of(token) as connection:
         created = await api_keys.create(
             connection,
             held.seal,
             token.account_id,
-            body.label,
-            body.permissions,
+            body.wish(),
             max_keys=held.settings.max_api_keys_per_account,
         )
     if created is None:
@@ -145,12 +146,36 @@ async def create_api_key(body: NewApiKeyRequest, token: Bearer, held: Held) -> N
     return NewApiKeyView.model_validate(created, from_attributes=True)
 
 
-@router.get("/api-keys", tags=["api keys"], responses=documented(INVALID_ACCESS_TOKEN, *_ALWAYS))
+@router.get(
+    "/api-keys",
+    response_model_exclude_none=True,
+    tags=["api keys"],
+    responses=documented(INVALID_ACCESS_TOKEN, *_ALWAYS),
+)
 async def list_api_keys(token: Bearer, held: Held) -> list[ApiKeyView]:
     """List the account's API keys, oldest first, without their secrets."""
     async with held.transaction_of(token) as connection:
         keys = await api_keys.list_all(connection, token.account_id)
     return [ApiKeyView.model_validate(key, from_attributes=True) for key in keys]
+
+
+@router.patch(
+    "/api-keys/{apiKey}",
+    response_model_exclude_none=True,
+    tags=["api keys"],
+    responses=documented(INVALID_ACCESS_TOKEN, API_KEY_NOT_FOUND, *_WITH_BODY),
+)
+async def change_api_key(
+    api_key: Annotated[str, Path(alias="apiKey")], body: ApiKeyChanges, token: Bearer, held: Held
+) -> ApiKeyView:
+    """Change an API key's label or the addresses it may be used from. The change is in force at once."""
+    async with held.transaction_of(token) as connection:
+        changed = await api_keys.update(connection, token.account_id, api_key, body.label, body.ip_allow_list)
+    if changed is None:
+        raise Refused(API_KEY_NOT_FOUND)
+    await announce_api_key(held.redis, api_key)
+    log.info("API key changed", account_id=token.account_id)
+    return ApiKeyView.model_validate(changed, from_attributes=True)
 
 
 @router.delete(

@@ -22,7 +22,7 @@ from sqlalchemy import (
     Uuid,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, CIDR
 
 metadata = MetaData(schema="auth")
 
@@ -80,14 +80,27 @@ api_keys = Table(
     Column("account_id", BigInteger, nullable=False),
     Column("label", Text, nullable=False),
     Column("permissions", ARRAY(Text), nullable=False),
-    Column("secret_sealed", LargeBinary, nullable=False),
+    # One of the two, as the kind has it.
+    Column("secret_sealed", LargeBinary),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
+    Column("kind", Text, nullable=False, server_default="HMAC"),
+    Column("public_key", Text),
+    # Empty: from anywhere.
+    Column("ip_allow_list", ARRAY(CIDR), nullable=False, server_default=text("'{}'")),
     ForeignKeyConstraint(["account_id"], ["auth.users.account_id"], name="api_keys_account", ondelete="CASCADE"),
     CheckConstraint("api_key ~ '^[A-Za-z0-9]{64}$'", name="api_keys_well_formed"),
     CheckConstraint("char_length(label) BETWEEN 1 AND 64", name="api_keys_label_bounded"),
     CheckConstraint(
         "cardinality(permissions) > 0 AND permissions <@ ARRAY['read', 'trade']", name="api_keys_permissions_known"
     ),
+    CheckConstraint("kind IN ('HMAC', 'ED25519', 'RSA')", name="api_keys_kind_known"),
+    CheckConstraint(
+        "CASE kind WHEN 'HMAC' THEN secret_sealed IS NOT NULL AND public_key IS NULL "
+        "ELSE secret_sealed IS NULL AND public_key IS NOT NULL END",
+        name="api_keys_secret_or_public_key",
+    ),
+    CheckConstraint("char_length(public_key) <= 2048", name="api_keys_public_key_bounded"),
+    CheckConstraint("cardinality(ip_allow_list) <= 30", name="api_keys_ip_allow_list_bounded"),
     Index("api_keys_by_account", "account_id", "created_at"),
 )
 

@@ -1,15 +1,26 @@
 """What the clients of this service send and receive, in JSON. Everything is bounded and checked here, once."""
 
+import ipaddress
 import re
 from datetime import datetime
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    SecretStr,
+    WithJsonSchema,
+)
 from pydantic.alias_generators import to_camel
 
 from services.auth.accounts import EMAIL_CHARS_MAX, normalise_email
-from services.auth.api_keys import LABEL_CHARS_MAX, PERMISSIONS, Permission
+from services.auth.api_keys import LABEL_CHARS_MAX, NETWORKS_MAX, PERMISSIONS, Network, Permission, Wish
 from services.auth.passwords import PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN, normalise_password
+from services.auth.public_keys import PEM_CHARS_MAX, Kind, PublicKey, read_public_key
 
 DEFAULT_LABEL: Final = "default"
 
@@ -32,6 +43,26 @@ def _check_label(label: str) -> str:
 
 def _in_order(permissions: list[Permission]) -> list[Permission]:
     return [permission for permission in PERMISSIONS if permission in permissions]
+
+
+def _public_key(text: Any) -> PublicKey:
+    if not isinstance(text, str):
+        raise ValueError("must be a string")  # Pydantic reports ValueError only.
+    return read_public_key(text)
+
+
+def _network(text: Any) -> Network:
+    """``203.0.113.7``, ``203.0.113.0/24`` or the same of IPv6."""
+    if isinstance(text, ipaddress.IPv4Network | ipaddress.IPv6Network):
+        return text
+    try:
+        # A zone names an interface of one machine.
+        network = ipaddress.ip_network(text) if isinstance(text, str) and "%" not in text else None
+    except ValueError:
+        network = None
+    if network is None:
+        raise ValueError("must be an address, or a network such as 203.0.113.0/24 with no bits set after its length")
+    return network
 
 
 Email = Annotated[
@@ -61,6 +92,31 @@ Label = Annotated[
     WithJsonSchema({"type": "string", "pattern": LABEL_PATTERN, "maxLength": LABEL_CHARS_MAX, "examples": ["my bot"]}),
 ]
 Permissions = Annotated[list[Permission], Field(min_length=1, max_length=len(PERMISSIONS)), AfterValidator(_in_order)]
+PublicKeyPem = Annotated[
+    PublicKey,
+    PlainValidator(_public_key),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "maxLength": PEM_CHARS_MAX,
+            "description": "Ed25519, or RSA of 2048 to 4096 bits, in PEM",
+            "examples": [
+                "-----BEGIN PUBLIC KEY-----\n"
+                "MCowBQYDK2VwAyEAgmDRTtj2FA+wzJUIlAL9ly1eovjLBu7uXUFR+jFULmg=\n"
+                "-----END PUBLIC KEY-----"
+            ],
+        }
+    ),
+]
+IpNetwork = Annotated[
+    Network,
+    PlainValidator(_network),
+    PlainSerializer(str, return_type=str),
+    WithJsonSchema({"type": "string", "maxLength": 49, "examples": ["203.0.113.0/24"]}),
+]
+IpAllowList = Annotated[
+    list[IpNetwork], Field(max_length=NETWORKS_MAX), AfterValidator(lambda networks: list(dict.fromkeys(networks)))
+]
 RefreshToken = Annotated[SecretStr, Field(min_length=1, max_length=128)]
 
 
@@ -80,13 +136,28 @@ class RefreshRequest(_Wire):
 
 
 class NewApiKeyRequest(_Wire):
-    """``read`` sees balances, orders and trades; ``trade`` places and cancels orders."""
+    """``read`` sees balances, orders and trades; ``trade`` places and cancels orders.
+
+    With ``publicKey`` requests are signed by the private key that stays with you; without, a secret is made for you.
+    """
 
     label: Label
     permissions: Permissions
+    public_key: PublicKeyPem | None = None
+    ip_allow_list: IpAllowList = []
+
+    def wish(self) -> Wish:
+        return Wish(self.label, self.permissions, self.public_key, self.ip_allow_list)
 
 
-class NewAccountRequest(_Wire):
+class ApiKeyChanges(_Wire):
+    """What is left out stays as it is. An empty ``ipAllowList`` lifts the restriction."""
+
+    label: Label | None = None
+    ip_allow_list: IpAllowList | None = None
+
+
+class NewAccountRequest(NewApiKeyRequest):
     """An account that an operator makes. It has no password, so it can only trade by API key."""
 
     email: Email | None = None
@@ -117,13 +188,16 @@ class ApiKeyView(_Wire):
     api_key: str
     label: str
     permissions: list[Permission]
+    kind: Kind
+    public_key: str | None = None
+    ip_allow_list: list[IpNetwork]
     created_at: datetime
 
 
 class NewApiKeyView(ApiKeyView):
-    """The only answer that ever shows the secret."""
+    """The only answer that ever shows the secret, if the key has one."""
 
-    secret_key: str = Field(repr=False)
+    secret_key: str | None = Field(default=None, repr=False)
 
 
 class NewAccountView(_Wire):
@@ -131,13 +205,18 @@ class NewAccountView(_Wire):
 
     user_id: int
     api_key: str
-    secret_key: str = Field(repr=False)
+    secret_key: str | None = Field(default=None, repr=False)
 
 
 class SigningAuthorityView(_Wire):
+    """The secret of an HMAC key, the public key of the others."""
+
     account_id: int
-    secret_key: str = Field(repr=False)
+    kind: Kind
+    secret_key: str | None = Field(default=None, repr=False)
+    public_key: str | None = None
     permissions: list[Permission]
+    ip_allow_list: list[IpNetwork]
 
 
 class SessionView(_Wire):

@@ -27,7 +27,7 @@ async def test_create_list_look_up_delete(client: httpx.AsyncClient, join: Join,
     assert created.status_code == 201
     assert created.headers["Cache-Control"] == "no-store"
     key = created.json()
-    assert set(key) == {"apiKey", "secretKey", "label", "permissions", "createdAt"}
+    assert set(key) == {"apiKey", "secretKey", "label", "permissions", "kind", "ipAllowList", "createdAt"}
     assert (key["label"], key["permissions"]) == ("my bot", ["read", "trade"])
     assert re.fullmatch("[A-Za-z0-9]{64}", key["apiKey"])
     assert re.fullmatch("[A-Za-z0-9]{64}", key["secretKey"])
@@ -39,8 +39,10 @@ async def test_create_list_look_up_delete(client: httpx.AsyncClient, join: Join,
     assert found.status_code == 200
     assert found.json() == {
         "accountId": ada.account_id,
+        "kind": "HMAC",
         "secretKey": key["secretKey"],
         "permissions": ["read", "trade"],
+        "ipAllowList": [],
     }
 
     deleted = await client.delete(f"/auth/v1/api-keys/{key['apiKey']}", headers=ada.bearer)

@@ -39,8 +39,10 @@ async def test_an_operator_makes_an_account_with_a_key(
     found = (await client.get(f"/internal/api-keys/{account['apiKey']}", headers=internal)).json()
     assert found == {
         "accountId": account["userId"],
+        "kind": "HMAC",
         "secretKey": account["secretKey"],
         "permissions": ["read", "trade"],
+        "ipAllowList": [],
     }
     row = await database.fetchrow(
         "SELECT email, password_hash, label FROM auth.users JOIN auth.api_keys USING (account_id)"

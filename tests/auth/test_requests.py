@@ -161,6 +161,7 @@ async def test_openapi_is_complete(client: httpx.AsyncClient) -> None:
         "POST /auth/v1/logout",
         "POST /auth/v1/api-keys",
         "GET /auth/v1/api-keys",
+        "PATCH /auth/v1/api-keys/{apiKey}",
         "DELETE /auth/v1/api-keys/{apiKey}",
         "GET /.well-known/jwks.json",
         "GET /auth/v1/jwks.json",
