@@ -1,0 +1,332 @@
+"""Rate limits of the dialect (compatibility reference section 5): by address for requests, by account for orders.
+
+- Windows are fixed and aligned to UTC: ``now // span``. All trading processes count in the same Redis (``counters``).
+- Every request is counted when it arrives, before anyone looks at it: its weight (``weights``) and itself. One over the
+  limit is refused with 429. An address that goes on regardless is banned (418), each time for twice as long.
+- IPv6 addresses are counted by /64, which is what one customer gets.
+- Orders are counted before they are placed and given back if they are not. An order's first fill takes 1 from its
+  account's count if it came as a taker, 5 as a maker: ``observe`` sees every fill, since each is in exactly one reply
+  to exactly one process.
+- When Redis does not answer, requests are let through uncounted (docs/adr/0009).
+"""
+
+import asyncio
+import math
+import re
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv6Address, IPv6Network
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+from redis.asyncio import Redis
+
+from services.domain.events import OrderFilled
+from services.domain.protocol import Applied, Reply
+from services.trading import errors, metrics
+from services.trading.addresses import Address
+from services.trading.counters import ADD, ARRIVE, READ, RESERVE, TAKE, Counters
+from services.trading.errors import DialectError, Limited
+from services.trading.parameters import MAX_PARAMETERS
+from services.trading.weights import PLAIN, Charge
+
+OFF: Final = "off"
+BINANCE: Final = "REQUEST_WEIGHT=6000/1M,ORDERS=100/10S,ORDERS=200000/1D,RAW_REQUESTS=300000/5M"
+PRESETS: Final = {OFF: "", "binance": BINANCE}
+
+WEIGHT: Final = "REQUEST_WEIGHT"
+RAW: Final = "RAW_REQUESTS"
+ORDERS: Final = "ORDERS"
+
+# Refusals within a minute that an address is forgiven.
+PATIENCE: Final = 60
+PATIENCE_SPAN_S: Final = 60
+FIRST_BAN_S: Final = 2 * 60
+LONGEST_BAN_S: Final = 3 * 24 * 3600
+# An address that has behaved for this long after a ban starts anew.
+OFFENCE_MEMORY_S: Final = 3 * 24 * 3600
+TAKER_CREDIT: Final = 1
+MAKER_CREDIT: Final = 5
+
+# Counters outlive their window by this much, for processes whose clocks differ.
+_SLACK_S: Final = 10
+_OBSERVED_LIMIT: Final = 10_000
+_SUBNET_BITS: Final = 64
+_TOO_MANY: Final = 429
+_INTERVALS: Final = {"S": ("SECOND", 1), "M": ("MINUTE", 60), "H": ("HOUR", 3600), "D": ("DAY", 86400)}
+_rule = re.compile(rf"({WEIGHT}|{RAW}|{ORDERS})=([1-9][0-9]{{0,8}})/([1-9][0-9]{{0,3}})([SMHD])", re.ASCII)
+# Outcomes of which it is unknown whether anything was done.
+_UNKNOWN_OUTCOMES: Final = frozenset({-1006, -1007})
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """At most ``limit`` in each interval."""
+
+    kind: str
+    limit: int
+    number: int
+    letter: str
+
+    @property
+    def interval(self) -> str:
+        return _INTERVALS[self.letter][0]
+
+    @property
+    def span_s(self) -> int:
+        return self.number * _INTERVALS[self.letter][1]
+
+    def window(self, now_s: float) -> int:
+        return int(now_s) // self.span_s
+
+    def ends_in_s(self, now_s: float) -> int:
+        """Whole seconds until the next window, at least one."""
+        return max(1, math.ceil((self.window(now_s) + 1) * self.span_s - now_s))
+
+    def describe(self) -> dict[str, Any]:
+        """As in exchangeInfo."""
+        return {
+            "rateLimitType": self.kind,
+            "interval": self.interval,
+            "intervalNum": self.number,
+            "limit": self.limit,
+        }
+
+
+def parse_limits(text: str) -> tuple[Limit, ...]:
+    """``off``, ``binance``, or a list such as ``REQUEST_WEIGHT=1200/1M,ORDERS=50/10S``; raise ValueError if neither."""
+    rules = []
+    for part in filter(None, PRESETS.get(text, text).replace(" ", "").split(",")):
+        match = _rule.fullmatch(part)
+        if match is None:
+            raise ValueError(f"{part!r} is not a limit: off, binance, or for example REQUEST_WEIGHT=6000/1M")
+        rules.append(Limit(match[1], int(match[2]), int(match[3]), match[4]))
+    return tuple(rules)
+
+
+class Limits:
+    """One process's view of the shared counts; ``run`` as a task for the life of the process."""
+
+    def __init__(self, rules: Sequence[Limit], redis: Redis, now_s: Callable[[], float] = time.time) -> None:
+        self._rules = tuple(rules)
+        self._by_address = tuple(rule for rule in rules if rule.kind != ORDERS)
+        self._by_account = tuple(rule for rule in rules if rule.kind == ORDERS)
+        self._counters = Counters(redis)
+        self._now_s = now_s
+        self._observed: asyncio.Queue[list[Reply]] = asyncio.Queue(_OBSERVED_LIMIT)
+
+    def tally(self, charge: Charge = PLAIN) -> "Tally":
+        """Open the account of one request."""
+        return Tally(self, charge)
+
+    def describe(self) -> list[dict[str, Any]]:
+        """Return the limits in force, as exchangeInfo shows them."""
+        return [rule.describe() for rule in self._rules]
+
+    async def order_counts(self, account_id: int) -> list[dict[str, Any]]:
+        """Return an account's unfilled orders, as ``GET /api/v3/rateLimit/order`` shows them."""
+        counts = await self._counters.ask(READ, self._account_keys(account_id, self._now_s()), [])
+        known = counts or [0] * len(self._by_account)
+        return [rule.describe() | {"count": count} for rule, count in zip(self._by_account, known, strict=True)]
+
+    def observe(self, replies: list[Reply]) -> None:
+        """Take note of the engine's replies; what follows from their fills is counted later."""
+        if self._by_account and not self._observed.full():
+            self._observed.put_nowait(replies)
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._counters.run())
+            tasks.create_task(self._credit_fills())
+
+    # What a tally asks
+
+    async def arrive(self, address: Address, weight: int) -> dict[str, str]:
+        """Count a request; return the headers that say how much is used, or raise Limited with them."""
+        now_s = self._now_s()
+        cost = {WEIGHT: weight, RAW: 1}
+        windows = [
+            value for rule in self._by_address for value in (cost[rule.kind], rule.limit, rule.span_s + _SLACK_S)
+        ]
+        answer = await self._counters.ask(
+            ARRIVE,
+            self._address_keys(address, now_s),
+            [int(now_s), PATIENCE, FIRST_BAN_S, LONGEST_BAN_S, OFFENCE_MEMORY_S, PATIENCE_SPAN_S + _SLACK_S, *windows],
+        )
+        if answer is None:
+            return {}
+        banned_until_s, exceeded, *counts = answer
+        headers = self._used_weight(counts)
+        if banned_until_s:
+            metrics.LIMITS_REFUSED.labels("ban").inc()
+            raise errors.banned(banned_until_s, max(1, math.ceil(banned_until_s - now_s))).saying(headers)
+        if exceeded:
+            rule = self._by_address[exceeded - 1]
+            metrics.LIMITS_REFUSED.labels(rule.kind).inc()
+            build = errors.too_much_weight if rule.kind == WEIGHT else errors.too_many_requests
+            raise build(rule.limit, _per(rule), rule.ends_in_s(now_s)).saying(headers)
+        return headers
+
+    def add_weight(self, address: Address, weight: int, headers: dict[str, str]) -> dict[str, str]:
+        """Count the weight of a request that would have been free; return its headers."""
+        rules = [rule for rule in self._by_address if rule.kind == WEIGHT]
+        now_s = self._now_s()
+        keys = [_key(_address_tag(address), rule, now_s) for rule in rules]
+        self._counters.tell(ADD, keys, [value for rule in rules for value in (weight, rule.span_s + _SLACK_S)])
+        return {name: str(int(used) + weight) for name, used in headers.items()}
+
+    async def reserve(self, account_id: int, orders: int) -> tuple[dict[str, str], list[str]]:
+        """Count orders about to be placed, or raise Limited; return headers and the counters, for giving back."""
+        now_s = self._now_s()
+        keys = self._account_keys(account_id, now_s)
+        windows = [value for rule in self._by_account for value in (rule.limit, rule.span_s + _SLACK_S)]
+        answer = await self._counters.ask(RESERVE, keys, [orders, *windows]) if keys else None
+        if answer is None:
+            return {}, []
+        exceeded, *counts = answer
+        headers = {
+            f"X-MBX-ORDER-COUNT-{rule.number}{rule.letter}": str(count)
+            for rule, count in zip(self._by_account, counts, strict=True)
+        }
+        if exceeded:
+            rule = self._by_account[exceeded - 1]
+            metrics.LIMITS_REFUSED.labels(ORDERS).inc()
+            raise errors.too_many_orders(rule.limit, _per(rule), rule.ends_in_s(now_s)).saying(headers)
+        return headers, keys
+
+    def give_back(self, counters: list[str], orders: int) -> None:
+        self._counters.tell(TAKE, counters, [orders])
+
+    # Fills
+
+    async def _credit_fills(self) -> None:
+        while True:
+            replies = await self._observed.get()
+            for account_id, credit in first_fill_credits(replies).items():
+                self._counters.tell(TAKE, self._account_keys(account_id, self._now_s()), [credit])
+
+    # Names
+
+    def _address_keys(self, address: Address, now_s: float) -> list[str]:
+        tag = _address_tag(address)
+        minute = int(now_s) // PATIENCE_SPAN_S
+        kept = [f"{tag}:ban", f"{tag}:refusals:{minute}", f"{tag}:offences"]
+        return kept + [_key(tag, rule, now_s) for rule in self._by_address]
+
+    def _account_keys(self, account_id: int, now_s: float) -> list[str]:
+        tag = f"crossbook:limits:{{account:{account_id}}}"
+        return [_key(tag, rule, now_s) for rule in self._by_account]
+
+    def _used_weight(self, counts: list[int]) -> dict[str, str]:
+        used = [(rule, count) for rule, count in zip(self._by_address, counts, strict=True) if rule.kind == WEIGHT]
+        headers = {f"X-MBX-USED-WEIGHT-{rule.number}{rule.letter}": str(count) for rule, count in used}
+        return {"X-MBX-USED-WEIGHT": str(used[0][1]), **headers} if used else {}
+
+
+class Tally:
+    """What one request uses up: ``arrive``, then ``reserve``, then one of ``succeeded`` and ``failed``."""
+
+    __slots__ = ("_address", "_charge", "_counters", "_limits", "_order_headers", "_refusal", "_used", "_weight")
+
+    def __init__(self, limits: Limits, charge: Charge) -> None:
+        self._limits = limits
+        self._charge = charge
+        self._address: Address | None = None
+        self._weight = 0
+        self._used: dict[str, str] = {}
+        self._order_headers: dict[str, str] = {}
+        self._counters: list[str] = []
+        self._refusal: dict[str, str] = {}
+
+    async def arrive(self, address: Address, query: bytes, body: bytes) -> None:
+        """Raise Limited if the address has used up what it may."""
+        self._weight = _weigh(self._charge, query, body)
+        self._used = await self._limits.arrive(address, 0 if self._charge.free_on_success else self._weight)
+        self._address = address
+
+    async def reserve(self, account_id: int) -> None:
+        """Raise Limited if the account has too many unfilled orders for those this request places."""
+        if not self._charge.orders:
+            return
+        try:
+            self._order_headers, self._counters = await self._limits.reserve(account_id, self._charge.orders)
+        except Limited as error:
+            self._refusal = error.headers
+            raise
+
+    def succeeded(self) -> dict[str, str]:
+        """Return the headers of a reply that reports success."""
+        return self._used | self._order_headers
+
+    def failed(self, error: DialectError) -> dict[str, str]:
+        """Give back and charge what the failure makes due; return the headers of the reply."""
+        if self._counters and not _counts_anyway(error):
+            self._limits.give_back(self._counters, self._charge.orders)
+        if isinstance(error, Limited):
+            return self._used | error.headers
+        if error.status == _TOO_MANY:
+            # Half of a request was done because it asked for that; the other half met the limit.
+            return self._used | self._refusal
+        if self._charge.free_on_success and self._address is not None:
+            return self._limits.add_weight(self._address, self._weight, self._used)
+        return self._used
+
+
+def first_fill_credits(replies: list[Reply]) -> Counter[int]:
+    """Return what the first fills among these replies take from each account's count of unfilled orders."""
+    credits: Counter[int] = Counter()
+    for reply in replies:
+        if not isinstance(reply, Applied):
+            continue
+        for event in reply.events:
+            if isinstance(event, OrderFilled):
+                for order, credit in ((event.taker, TAKER_CREDIT), (event.maker, MAKER_CREDIT)):
+                    if order.executed_e8 == event.quantity_e8:
+                        credits[order.account_id] += credit
+    return credits
+
+
+def describe(limits: Limits | None) -> list[dict[str, Any]]:
+    """Return the limits in force, if any are."""
+    return [] if limits is None else limits.describe()
+
+
+async def order_counts(limits: Limits | None, account_id: int) -> list[dict[str, Any]]:
+    """Return an account's count of unfilled orders for every limit in force."""
+    return [] if limits is None else await limits.order_counts(account_id)
+
+
+def _counts_anyway(error: DialectError) -> bool:
+    """Whether orders may have been placed. A cancel-replace counts even one that it did not attempt (section 4.7)."""
+    if error.data is not None:
+        return error.data.get("newOrderResult") != "FAILURE"
+    return error.code in _UNKNOWN_OUTCOMES
+
+
+def _weigh(charge: Charge, query: bytes, body: bytes) -> int:
+    if isinstance(charge.weight, int):
+        return charge.weight
+    pairs: dict[str, str] = {}
+    for raw in (body, query):
+        try:
+            pairs.update(parse_qsl(raw.decode("latin-1"), max_num_fields=MAX_PARAMETERS))
+        except ValueError:
+            # Refused in a moment; nobody needs to know what it asked for.
+            return charge.weight({})
+    return charge.weight(pairs)
+
+
+def _key(tag: str, rule: Limit, now_s: float) -> str:
+    return f"{tag}:{rule.kind}:{rule.number}{rule.letter}:{rule.window(now_s)}"
+
+
+def _address_tag(address: Address) -> str:
+    if isinstance(address, IPv6Address):
+        return f"crossbook:limits:{{ip:{IPv6Network((address, _SUBNET_BITS), strict=False).network_address}}}"
+    return f"crossbook:limits:{{ip:{address}}}"
+
+
+def _per(rule: Limit) -> str:
+    return f"{rule.number} {rule.interval}"
