@@ -107,6 +107,8 @@ def run(app: ASGIApp, settings: ServiceSettings) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        # Whose X-Forwarded-For to believe is each service's own decision; by default every local peer's would be.
+        proxy_headers=False,
         timeout_keep_alive=KEEP_ALIVE_TIMEOUT_S,
         timeout_graceful_shutdown=settings.shutdown_timeout_s,
         limit_concurrency=MAX_CONNECTIONS,

@@ -16,9 +16,11 @@ from services.infra import postgres, redis, telemetry
 from services.infra.memory import settle_memory
 from services.infra.web import BodyLimit, RequestId
 from services.trading import errors, openapi
+from services.trading.addresses import client_address
 from services.trading.endpoint import Services, serve
 from services.trading.errors import DialectError
 from services.trading.gateway import Gateway
+from services.trading.limits import Limits, parse_limits
 from services.trading.markets import Markets
 from services.trading.principals import Principals
 from services.trading.routes import ENDPOINTS
@@ -74,8 +76,13 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         statement_timeout_ms=settings.query_timeout_ms,
     )
     gateway, principals = Gateway(settings), Principals(settings, client)
-    app.state.services = Services(settings, pool, gateway, Markets(pool), principals)
+    rules = parse_limits(settings.limits)
+    limits = Limits(rules, client) if rules else None
+    app.state.services = Services(settings, pool, gateway, Markets(pool), principals, limits)
     tasks = [asyncio.create_task(gateway.run()), asyncio.create_task(principals.run())]
+    if limits is not None:
+        gateway.on_replies = limits.observe
+        tasks.append(asyncio.create_task(limits.run()))
     settle_memory()
     yield
     await _end(tasks)
@@ -115,6 +122,16 @@ async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException), "registered for HTTPException only"
     response = _answer(errors.METHOD_NOT_ALLOWED if error.status_code == 405 else errors.NOT_FOUND)
     response.headers.update(error.headers or {})
+    services: Services = request.app.state.services
+    if services.limits is not None:
+        tally = services.limits.tally()
+        try:
+            await tally.arrive(client_address(request.scope, services.settings.trusted_proxies), b"", b"")
+        except DialectError as limited:
+            response = _answer(limited)
+            response.headers.update(tally.failed(limited))
+            return response
+        response.headers.update(tally.succeeded())
     methods = [endpoint.method for endpoint in ENDPOINTS if endpoint.path == request.url.path]
     if "Allow" in response.headers and methods:
         # The router knows one method a route; a path has several.

@@ -4,7 +4,7 @@ Clients map several errors by their text, so texts here are copied, not improved
 one public error, in ``REFUSALS``.
 """
 
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -14,16 +14,22 @@ JSON: Final = "application/json"
 
 
 class DialectError(Exception):
-    """An answer other than success. ``headers`` are added to the reply (Retry-After, for one)."""
+    """An answer other than success. ``data`` is what a half-done request (cancel-replace) did do."""
 
-    def __init__(self, code: int, message: str, status: int = 400) -> None:
+    def __init__(self, code: int, message: str, status: int = 400, *, data: dict[str, Any] | None = None) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.status = status
+        self.data = data
+
+    def content(self) -> dict[str, Any]:
+        """What the client reads, as it also appears within other replies."""
+        content: dict[str, Any] = {"code": self.code, "msg": self.message}
+        return content if self.data is None else content | {"data": self.data}
 
     def body(self) -> bytes:
-        return msgspec.json.encode({"code": self.code, "msg": self.message})
+        return msgspec.json.encode(self.content())
 
 
 def illegal_characters(name: str, legal_range: str) -> DialectError:
@@ -58,6 +64,23 @@ def not_valid(name: str) -> DialectError:
     return DialectError(-1130, f"Data sent for parameter '{name}' is not valid.")
 
 
+def too_great(name: str, maximum: str) -> DialectError:
+    return DialectError(-1102, f"'{name}' contains unexpected value. Cannot be greater than {maximum}.")
+
+
+def should_also_be_sent(name: str) -> DialectError:
+    message = f"Combination of optional parameters invalid. Recommendation: '{name}' should also be sent."
+    return DialectError(-1128, message)
+
+
+def iceberg_needs_gtc(iceberg: str, time_in_force: str) -> DialectError:
+    return DialectError(-1160, f"Parameter '{iceberg}' is not supported if `{time_in_force}` is not GTC.")
+
+
+def pending_tag(name: str) -> DialectError:
+    return DialectError(-1225, f"Pending orders should not include the '{name}' tag.")
+
+
 def not_all_read(read: int, sent: int) -> DialectError:
     return DialectError(-1104, f"Not all sent parameters were read; read '{read}' parameter(s) but was sent '{sent}'.")
 
@@ -84,6 +107,18 @@ OVER_24_HOURS: Final = DialectError(-1127, "More than 24 hours between startTime
 BAD_COMBINATION: Final = DialectError(-1128, "Combination of optional parameters invalid.")
 RECV_WINDOW_TOO_LARGE: Final = DialectError(-1131, "recvWindow must be less than 60000")
 REPEATED_SYMBOL: Final = DialectError(-1151, "Symbol is present multiple times in the list.")
+STRATEGY_TYPE_TOO_SMALL: Final = DialectError(-1134, "strategyType was less than 1000000.")
+OCO_TYPE: Final = DialectError(-1158, "Order type not supported in OCO.")
+BUY_LIMIT_ABOVE: Final = DialectError(-1165, "A limit order in a buy OCO must be below.")
+SELL_LIMIT_BELOW: Final = DialectError(-1166, "A limit order in a sell OCO must be above.")
+BOTH_LIMIT: Final = DialectError(-1168, "At least one OCO order must be contingent.")
+BUY_STOP_BELOW: Final = DialectError(-1196, "A stop loss order in a buy OCO must be above.")
+SELL_STOP_ABOVE: Final = DialectError(-1197, "A stop loss order in a sell OCO must be below.")
+BUY_PROFIT_ABOVE: Final = DialectError(-1198, "A take profit order in a buy OCO must be below.")
+SELL_PROFIT_BELOW: Final = DialectError(-1199, "A take profit order in a sell OCO must be above.")
+OTHER_STATUS: Final = DialectError(-1220, "The symbol's status does not match the requested symbolStatus.")
+OPO_WORKING_SELLS: Final = DialectError(-1222, "Working order in an OPO list must be a bid.")
+OPO_PENDING_BUYS: Final = DialectError(-1223, "Pending orders in an OPO list must be asks.")
 INVALID_TIME_UNIT: Final = DialectError(
     -1194, "Invalid value for time unit; expected either MICROSECOND or MILLISECOND."
 )
@@ -97,27 +132,114 @@ def _rejected(message: str) -> DialectError:
     return DialectError(-2010, message)
 
 
+def _amend_rejected(message: str) -> DialectError:
+    return DialectError(-2038, message)
+
+
 def _filter_failure(name: str) -> DialectError:
     return DialectError(-1013, f"Filter failure: {name}")
 
+
+ICEBERG_COMBINATION: Final = _rejected("Unsupported order combination")
+PEG_TYPE: Final = _rejected("This order type may not use pegged price.")
+PEG_COMBINATION: Final = _rejected("This price peg cannot be used with this order type.")
 
 REFUSALS: Final[dict[Refusal, DialectError]] = {
     Refusal.UNKNOWN_SYMBOL: INVALID_SYMBOL,
     Refusal.UNSUPPORTED_COMBINATION: DialectError(-1014, "Unsupported order combination."),
     Refusal.MARKET_CLOSED: _rejected("Market is closed."),
     Refusal.DUPLICATE_CLIENT_ORDER_ID: _rejected("Duplicate order sent."),
-    Refusal.PRICE_FILTER: _filter_failure("PRICE_FILTER"),
-    Refusal.LOT_SIZE: _filter_failure("LOT_SIZE"),
+    Refusal.SELF_TRADE_PREVENTION_NOT_ALLOWED: DialectError(
+        -1013, "This symbol does not allow the specified self-trade prevention mode."
+    ),
+    Refusal.ICEBERG_EXCEEDS_QUANTITY: _rejected("IcebergQty exceeds QTY."),
+    Refusal.NO_PEG_LEVEL: _rejected("Order book liquidity is too low for this pegged order."),
     Refusal.LEVEL_FULL: _filter_failure("LOT_SIZE"),
-    Refusal.MARKET_LOT_SIZE: _filter_failure("MARKET_LOT_SIZE"),
     Refusal.NO_LIQUIDITY: _rejected("Order book liquidity is less than symbol minimum quantity."),
     Refusal.LIQUIDITY_BELOW_LOT_SIZE: _rejected(
         "Order book liquidity is less than `LOT_SIZE` filter minimum quantity."
     ),
-    Refusal.NOTIONAL: _filter_failure("NOTIONAL"),
-    Refusal.MAX_NUM_ORDERS: _filter_failure("MAX_NUM_ORDERS"),
+    **{
+        refusal: _filter_failure(refusal.value)
+        for refusal in (
+            Refusal.PRICE_FILTER,
+            Refusal.LOT_SIZE,
+            Refusal.MARKET_LOT_SIZE,
+            Refusal.ICEBERG_PARTS,
+            Refusal.TRAILING_DELTA,
+            Refusal.PERCENT_PRICE,
+            Refusal.PERCENT_PRICE_BY_SIDE,
+            Refusal.NOTIONAL,
+            Refusal.MAX_POSITION,
+            Refusal.MAX_NUM_ORDERS,
+            Refusal.MAX_NUM_ALGO_ORDERS,
+            Refusal.MAX_NUM_ICEBERG_ORDERS,
+            Refusal.MAX_NUM_ORDER_LISTS,
+            Refusal.EXCHANGE_MAX_NUM_ORDERS,
+            Refusal.EXCHANGE_MAX_NUM_ALGO_ORDERS,
+            Refusal.EXCHANGE_MAX_NUM_ICEBERG_ORDERS,
+            Refusal.EXCHANGE_MAX_NUM_ORDER_LISTS,
+            Refusal.MAX_ASSET,
+        )
+    },
+    Refusal.LIST_PRICES_UNRELATED: _rejected("The relationship of the prices for the orders is not correct."),
+    Refusal.WOULD_TRIGGER_IMMEDIATELY: _rejected("Order would trigger immediately."),
     Refusal.WOULD_MATCH_IMMEDIATELY: _rejected("Order would immediately match and take."),
     Refusal.INSUFFICIENT_BALANCE: _rejected("Account has insufficient balance for requested action."),
     Refusal.UNKNOWN_ORDER: DialectError(-2011, "Unknown order sent."),
     Refusal.CLIENT_ORDER_ID_MISMATCH: CLIENT_ORDER_ID_MISMATCH,
+    Refusal.CANCEL_RESTRICTED: DialectError(-2011, "Order was not canceled due to cancel restrictions."),
+    Refusal.AMEND_INCREASES: _amend_rejected("Order amend (quantity increase) is not supported."),
+    Refusal.AMEND_CHANGES_NOTHING: _amend_rejected("The requested action would change no state; rejecting"),
+    Refusal.AMEND_PENDING_OPO: _amend_rejected("Order amend (pending OPO order) is not supported."),
+    Refusal.MAX_NUM_ORDER_AMENDS: _amend_rejected("Filter failure: MAX_NUM_ORDER_AMENDS"),
 }
+
+
+def amend_rejected(error: DialectError) -> DialectError:
+    """The engine's texts for orders and cancels have a code of their own in replies to amendments."""
+    return _amend_rejected(error.message) if error.code in (-2010, -2011) else error
+
+
+def replace_failed(data: dict[str, Any], *, partially: bool, is_limited: bool = False) -> DialectError:
+    """A cancel-replace of which one half, or nothing, was done (section 4.7)."""
+    if partially:
+        return DialectError(-2021, "Order cancel-replace partially failed.", 429 if is_limited else 409, data=data)
+    return DialectError(-2022, "Order cancel-replace failed.", 429 if is_limited else 400, data=data)
+
+
+class Limited(DialectError):
+    """Too much of something. ``headers`` say how much there was of it, and when to come back."""
+
+    def __init__(self, code: int, message: str, status: int, retry_after_s: int) -> None:
+        super().__init__(code, message, status)
+        self.headers = {"Retry-After": str(retry_after_s)}
+
+    def saying(self, headers: dict[str, str]) -> "Limited":
+        self.headers = headers | self.headers
+        return self
+
+
+def too_much_weight(limit: int, interval: str, retry_after_s: int) -> Limited:
+    message = (
+        f"Too much request weight used; current limit is {limit} request weight per {interval}. "
+        "Please use WebSocket Streams for live updates to avoid polling the API."
+    )
+    return Limited(-1003, message, 429, retry_after_s)
+
+
+def too_many_requests(limit: int, interval: str, retry_after_s: int) -> Limited:
+    return Limited(-1003, f"Too many requests; current limit is {limit} requests per {interval}.", 429, retry_after_s)
+
+
+def banned(until_s: int, retry_after_s: int) -> Limited:
+    message = (
+        f"Way too much request weight used; IP banned until {until_s * 1000}. "
+        "Please use WebSocket Streams for live updates to avoid bans."
+    )
+    return Limited(-1003, message, 418, retry_after_s)
+
+
+def too_many_orders(limit: int, interval: str, retry_after_s: int) -> Limited:
+    message = f"Too many new orders; current limit is {limit} orders per {interval}."
+    return Limited(-1015, message, 429, retry_after_s)

@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Final
 
 import httpx
@@ -49,10 +50,13 @@ _decoder: Final = msgspec.msgpack.Decoder(list[Reply])
 
 
 class _Waiting:
-    __slots__ = ("answer", "envelope")
+    """``give_up_us`` is the gateway's own patience; the envelope's deadline may be earlier, by the client's wish."""
 
-    def __init__(self, envelope: Envelope) -> None:
+    __slots__ = ("answer", "envelope", "give_up_us")
+
+    def __init__(self, envelope: Envelope, give_up_us: int) -> None:
         self.envelope = envelope
+        self.give_up_us = give_up_us
         self.answer: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
 
 
@@ -69,19 +73,27 @@ class Gateway:
         self._waiting: deque[_Waiting] = deque()
         self._arrived = asyncio.Event()
         self._client = internal_client(settings, timeout_s=settings.gateway_timeout_ms / 1000)
+        # Told of every parcel's replies, after those who wait for them.
+        self.on_replies: Callable[[list[Reply]], None] | None = None
 
-    async def submit(self, request: Request) -> Applied | Depth | Checked:
-        """Have the engine carry out one request; raise DialectError for a refusal or a failure."""
+    async def submit(self, request: Request, *, deadline_us: int | None = None) -> Applied | Depth | Checked:
+        """Have the engine carry out one request; raise DialectError for a refusal or a failure.
+
+        Past ``deadline_us``, the end of a signed request's own window, the engine refuses to start it (-1021).
+        """
         if len(self._waiting) >= self._settings.gateway_queue_limit:
             raise errors.OVERLOADED
-        deadline_us = time.time_ns() // 1000 + self._settings.command_deadline_ms * 1000
-        waiting = _Waiting(Envelope(deadline_us, request))
+        give_up_us = time.time_ns() // 1000 + self._settings.command_deadline_ms * 1000
+        limit_us = give_up_us if deadline_us is None else min(deadline_us, give_up_us)
+        waiting = _Waiting(Envelope(limit_us, request), give_up_us)
         self._waiting.append(waiting)
         self._arrived.set()
         reply = await waiting.answer
         if isinstance(reply, Refused):
             raise REFUSALS.get(reply.reason) or DialectError(-1000, f"The engine refused: {reply.reason.value}.")
         if isinstance(reply, Failed):
+            if limit_us < give_up_us and reply.kind is FailureKind.EXPIRED:
+                raise errors.TIMESTAMP_TOO_OLD
             raise _FAILURES[reply.kind]
         return reply
 
@@ -126,11 +138,13 @@ class Gateway:
             for waiting, reply in zip(parcel, replies, strict=True):
                 if not waiting.answer.done():
                     waiting.answer.set_result(reply)
+            if self.on_replies is not None:
+                self.on_replies(replies)
 
     async def _send(self, parcel: list[_Waiting]) -> list[Reply]:
         """Post to the engine that last answered, else to the others in turn, while the deadline allows."""
         body = _encoder.encode([waiting.envelope for waiting in parcel])
-        give_up_us = min(waiting.envelope.deadline_us for waiting in parcel)
+        give_up_us = min(waiting.give_up_us for waiting in parcel)
         attempt = 0
         while time.time_ns() // 1000 < give_up_us:
             try:

@@ -1,4 +1,7 @@
-"""The markets as the engine last committed them, read from the database and kept for a moment."""
+"""The markets as the engine last committed them, read from the database and kept for a moment.
+
+A market's ``status`` is the one in force, not the one it was listed with.
+"""
 
 import asyncio
 import time
@@ -6,12 +9,12 @@ from typing import Final
 
 import msgspec
 
-from services.domain.market import Market
+from services.domain.market import Market, MarketStatus
 from services.infra.postgres import Pool
 from services.trading import errors
 
 _FRESH_S: Final = 2.0
-_SQL: Final = "SELECT definition FROM exchange.markets ORDER BY symbol"
+_SQL: Final = "SELECT definition, status FROM exchange.markets ORDER BY symbol"
 
 
 class Markets:
@@ -28,7 +31,7 @@ class Markets:
             async with self._reading:
                 if time.monotonic() - self._read_s > _FRESH_S:
                     rows = await self._pool.fetch(_SQL)
-                    markets = [msgspec.json.decode(row["definition"], type=Market) for row in rows]
+                    markets = [_market(row["definition"], row["status"]) for row in rows]
                     self._markets = {market.symbol: market for market in markets}
                     self._read_s = time.monotonic()
         return self._markets
@@ -39,3 +42,8 @@ class Markets:
         if market is None:
             raise errors.INVALID_SYMBOL
         return market
+
+
+def _market(definition: str, status: str) -> Market:
+    market = msgspec.json.decode(definition, type=Market)
+    return msgspec.structs.replace(market, status=MarketStatus(status))

@@ -17,3 +17,7 @@ GATEWAY_PARCEL = Histogram(
     buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256),
 )
 PRINCIPAL_LOOKUPS = Counter("crossbook_trading_principal_lookups_total", "API key and session checks.", ["source"])
+LIMITS_REFUSED = Counter("crossbook_trading_limits_refused_total", "Requests over a rate limit.", ["limit"])
+LIMITS_UNKNOWN = Counter(
+    "crossbook_trading_limits_unknown_total", "Counts that Redis did not take, so that nobody was held to them."
+)

@@ -6,17 +6,25 @@ from pydantic.fields import FieldInfo
 
 from services.trading.endpoint import Endpoint, Security
 from services.trading.schemas import ERROR
+from services.trading.weights import Charge, charge_of
 
 _SIGNING = (
     ("timestamp", {"type": "integer"}, True, "Epoch milliseconds or microseconds"),
     ("recvWindow", {"type": "number", "maximum": 60000}, False, "Milliseconds for which the request is valid"),
-    ("signature", {"type": "string"}, True, "HMAC-SHA256 of query and body, in hexadecimal"),
+    (
+        "signature",
+        {"type": "string"},
+        True,
+        "Of query and body: HMAC-SHA256 in hexadecimal, or Ed25519 or RSA in base64",
+    ),
 )
 _ERRORS = {
     "400": "The request is malformed or was rejected; `code` says why",
-    "401": "The API key, its permissions or the session is not valid",
+    "401": "The API key, its permissions, the address it is used from or the session is not valid",
     "404": "There is no such endpoint",
     "413": "The body is too large",
+    "418": "The address is banned for going on after 429; `Retry-After` says for how many seconds",
+    "429": "Over a rate limit; `Retry-After` says for how many seconds",
     "503": "Refused before anything was done: overloaded, or no engine is active",
     "504": "The outcome is unknown: query the order",
 }
@@ -54,13 +62,22 @@ def _operation(endpoint: Endpoint[Any]) -> dict[str, Any]:
             },
         },
     }
+    operation["description"] = _cost(charge_of(endpoint.method, endpoint.path))
     if signed:
         operation["security"] = [{"ApiKey": []}, {"Session": []}]
-        operation["description"] = (
-            f"Needs the permission `{endpoint.security.value}`. With an API key, `timestamp` and `signature` are "
+        operation["description"] += (
+            f" Needs the permission `{endpoint.security.value}`. With an API key, `timestamp` and `signature` are "
             "mandatory; with a session's bearer token they are not used."
         )
     return operation
+
+
+def _cost(charge: Charge) -> str:
+    """What the endpoint takes of the rate limits, where they are in force."""
+    weight = f"Weight {charge.weight}" if isinstance(charge.weight, int) else "The weight depends on the parameters"
+    free = ", none on success" if charge.free_on_success else ""
+    orders = f"; unfilled order count {charge.orders}" if charge.orders else ""
+    return f"{weight}{free}{orders}."
 
 
 def _parameters(endpoint: Endpoint[Any], *, signed: bool) -> list[dict[str, Any]]:

@@ -15,8 +15,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, PlainValidator, Vali
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
+from services.domain.commands import CancelRestriction
+from services.domain.market import MarketStatus
 from services.domain.money import DECIMAL_PATTERN, MAX_E8, NotADecimal, TooLarge, TooPrecise, parse_e8
-from services.domain.orders import OrderType, Side, TimeInForce
+from services.domain.orders import OrderType, PegPrice, SelfTradePrevention, Side, TimeInForce
 from services.trading import errors
 from services.trading.errors import DialectError
 
@@ -25,15 +27,49 @@ DAY_MS: Final = 24 * 3600 * 1000
 LONG_PATTERN: Final = "^[0-9]{1,20}$"
 SYMBOL_PATTERN: Final = "^[A-Z0-9-_.]{1,20}$"
 CLIENT_ORDER_ID_PATTERN: Final = "^[a-zA-Z0-9-_]{1,36}$"
+ANY_TEXT_PATTERN: Final = "^[a-zA-Z0-9-_.,]{1,64}$"
+# Smaller strategy types are reserved in the dialect.
+MIN_STRATEGY_TYPE: Final = 1_000_000
+MAX_PEG_OFFSET: Final = 100
 # Request times at or above this are microseconds, below it milliseconds (section 2).
 _MICROSECONDS_FROM: Final = 100_000_000_000_000
 
 _long = re.compile(r"[0-9]{1,20}", re.ASCII)
 _symbol = re.compile(r"[A-Z0-9\-_.]{1,20}", re.ASCII)
+_any_text = re.compile(r"[a-zA-Z0-9\-_.,]{1,64}", re.ASCII)
+_permission = re.compile(r"[A-Z0-9_]{1,20}", re.ASCII)
 _client_order_id = re.compile(r"[a-zA-Z0-9\-_]{1,36}", re.ASCII)
 
 M = TypeVar("M", bound="Parameters")
 E = TypeVar("E", bound=Enum)
+
+
+class ResponseType(Enum):
+    """How much a reply to a new order says."""
+
+    ACK = "ACK"
+    RESULT = "RESULT"
+    FULL = "FULL"
+
+
+class PegOffset(Enum):
+    """What a peg's offset counts."""
+
+    PRICE_LEVEL = "PRICE_LEVEL"
+
+
+class ReplaceMode(Enum):
+    """What a failed cancel means for the new order."""
+
+    STOP_ON_FAILURE = "STOP_ON_FAILURE"
+    ALLOW_FAILURE = "ALLOW_FAILURE"
+
+
+class RateExceededMode(Enum):
+    """What a cancel-replace does when the account may place no more orders for now."""
+
+    DO_NOTHING = "DO_NOTHING"
+    CANCEL_ONLY = "CANCEL_ONLY"
 
 
 class Parameters(BaseModel):
@@ -104,6 +140,33 @@ def member_of(kind: type[E], code: int, message: str) -> Callable[[str], E]:
     return check
 
 
+def _chosen(kind: type[E]) -> Callable[[str], E]:
+    """A validator for an enumeration without an error of its own (-1130)."""
+    members = {str(member.value): member for member in kind}
+
+    def check(text: str) -> E:
+        member = members.get(text)
+        if member is None:
+            _fail(errors.not_valid)
+        return member
+
+    return check
+
+
+def _strategy_type(text: str) -> int:
+    value = _integer(text)
+    if value < MIN_STRATEGY_TYPE:
+        _fail(lambda _name: errors.STRATEGY_TYPE_TOO_SMALL)
+    return value
+
+
+def _peg_offset(text: str) -> int:
+    value = _integer(text)
+    if value > MAX_PEG_OFFSET:
+        _fail(errors.too_great, str(MAX_PEG_OFFSET))
+    return value
+
+
 def _boolean(text: str) -> bool:
     lowered = text.lower()
     if lowered not in ("true", "false"):
@@ -131,6 +194,16 @@ def _symbol_list(text: str) -> tuple[str, ...]:
     if len(set(names)) < len(names):
         _fail(lambda _name: errors.REPEATED_SYMBOL)
     return names
+
+
+def _permission_list(text: str) -> tuple[str, ...]:
+    """``SPOT`` or ``["SPOT","MARGIN"]``."""
+    inner = text.strip()
+    names = inner[1:-1].split(",") if inner.startswith("[") and inner.endswith("]") else [inner]
+    names = [name.strip().strip('"') for name in names]
+    if any(_permission.fullmatch(name) is None for name in names):
+        _fail(errors.not_valid)
+    return tuple(names)
 
 
 def _text_schema(pattern: str, description: str) -> WithJsonSchema:
@@ -163,10 +236,18 @@ SymbolList = Annotated[
     PlainValidator(_symbol_list),
     WithJsonSchema({"type": "string", "description": 'A JSON list of markets: ["BTCUSDT","ETHUSDT"]'}),
 ]
+PermissionList = Annotated[
+    tuple[str, ...],
+    PlainValidator(_permission_list),
+    WithJsonSchema({"type": "string", "description": 'A permission, or a JSON list of them: ["SPOT","MARGIN"]'}),
+]
 ClientOrderId = Annotated[
     str,
     PlainValidator(_matching(_client_order_id, CLIENT_ORDER_ID_PATTERN)),
     _text_schema(r"^[a-zA-Z0-9\-_]{1,36}$", "An id of the client's choice"),
+]
+AnyText = Annotated[
+    str, PlainValidator(_matching(_any_text, ANY_TEXT_PATTERN)), _text_schema(ANY_TEXT_PATTERN, "A short text")
 ]
 Flag = Annotated[bool, PlainValidator(_boolean), WithJsonSchema({"type": "boolean"})]
 SideName = Annotated[Side, PlainValidator(member_of(Side, -1117, "Invalid side.")), _enum_schema(Side)]
@@ -175,6 +256,40 @@ TypeName = Annotated[
 ]
 TimeInForceName = Annotated[
     TimeInForce, PlainValidator(member_of(TimeInForce, -1115, "Invalid timeInForce.")), _enum_schema(TimeInForce)
+]
+
+
+ResponseTypeName = Annotated[ResponseType, PlainValidator(_chosen(ResponseType)), _enum_schema(ResponseType)]
+SelfTradePreventionName = Annotated[
+    SelfTradePrevention, PlainValidator(_chosen(SelfTradePrevention)), _enum_schema(SelfTradePrevention)
+]
+ReplaceModeName = Annotated[ReplaceMode, PlainValidator(_chosen(ReplaceMode)), _enum_schema(ReplaceMode)]
+RateExceededModeName = Annotated[
+    RateExceededMode, PlainValidator(_chosen(RateExceededMode)), _enum_schema(RateExceededMode)
+]
+CancelRestrictionName = Annotated[
+    CancelRestriction,
+    PlainValidator(member_of(CancelRestriction, -1145, "Invalid cancelRestrictions")),
+    _enum_schema(CancelRestriction),
+]
+PegPriceName = Annotated[
+    PegPrice, PlainValidator(member_of(PegPrice, -1210, "Invalid pegPriceType.")), _enum_schema(PegPrice)
+]
+PegOffsetName = Annotated[
+    PegOffset, PlainValidator(member_of(PegOffset, -1211, "Invalid pegOffsetType.")), _enum_schema(PegOffset)
+]
+PegOffsetValue = Annotated[
+    int,
+    PlainValidator(_peg_offset),
+    WithJsonSchema({"type": "integer", "minimum": 0, "maximum": MAX_PEG_OFFSET}),
+]
+StrategyType = Annotated[
+    int,
+    PlainValidator(_strategy_type),
+    WithJsonSchema({"type": "integer", "minimum": MIN_STRATEGY_TYPE, "maximum": MAX_E8}),
+]
+SymbolStatusName = Annotated[
+    MarketStatus, PlainValidator(member_of(MarketStatus, -1122, "Invalid symbolStatus.")), _enum_schema(MarketStatus)
 ]
 
 

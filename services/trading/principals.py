@@ -8,7 +8,8 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from typing import Final, Generic, TypeVar
+from ipaddress import ip_network
+from typing import Final, Generic, NamedTuple, TypeVar
 
 import httpx
 import msgspec
@@ -27,7 +28,9 @@ from services.infra.tokens import (
     UnknownSigningKey,
 )
 from services.trading import errors, metrics
+from services.trading.addresses import Network
 from services.trading.settings import TradingSettings
+from services.trading.signing import HmacKey, SigningKey, public_signing_key
 
 MAX_ENTRIES: Final = 50_000
 _AUTH_TIMEOUT_S: Final = 3.0
@@ -43,15 +46,26 @@ T = TypeVar("T")
 _log: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(__name__)
 
 
-class ApiKey(msgspec.Struct, frozen=True, rename="camel"):
-    """What auth says of a key. ``secret_key`` never appears in a repr, a log or an error."""
+class _Authority(msgspec.Struct, frozen=True, rename="camel"):
+    """What auth says of a key: the secret of an HMAC key, the public key of the others. Never printed."""
 
     account_id: int
-    secret_key: str
     permissions: frozenset[str]
+    secret_key: str | None = None
+    public_key: str | None = None
+    ip_allow_list: list[str] = []
 
     def __repr__(self) -> str:
-        return f"ApiKey(account_id={self.account_id})"
+        return f"_Authority(account_id={self.account_id})"
+
+
+class ApiKey(NamedTuple):
+    """A key ready for use: parsed once, when auth tells of it. Empty ``networks`` means from anywhere."""
+
+    account_id: int
+    permissions: frozenset[str]
+    signing_key: SigningKey
+    networks: tuple[Network, ...]
 
 
 class Session(msgspec.Struct, frozen=True, rename="camel"):
@@ -71,8 +85,8 @@ class Principals:
         self._fetched_s = 0.0
 
     async def api_key(self, api_key: str) -> ApiKey | None:
-        """The key's account, secret and permissions; None for a key that is unknown or was deleted."""
-        return await self._keys.get(api_key, lambda: self._ask(f"/internal/api-keys/{api_key}", ApiKey))
+        """What the key may do and how to check its signatures; None for a key that is unknown or was deleted."""
+        return await self._keys.get(api_key, lambda: self._ask_key(api_key))
 
     async def session_account(self, access_token: str) -> int:
         """The account of a web session; raise -1002 unless token and session are valid."""
@@ -136,6 +150,10 @@ class Principals:
             raise errors.UNAVAILABLE
         return TokenVerifier(keys)
 
+    async def _ask_key(self, api_key: str) -> ApiKey | None:
+        found = await self._ask(f"/internal/api-keys/{api_key}", _Authority)
+        return None if found is None else _ready(found)
+
     async def _ask(self, path: str, kind: type[T]) -> T | None:
         try:
             response = await self._client.get(self._auth_url + path)
@@ -148,6 +166,17 @@ class Principals:
             _log.warning("auth_refused", status=response.status_code)
             raise errors.UNAVAILABLE
         return msgspec.json.decode(response.content, type=kind)
+
+
+def _ready(found: _Authority) -> ApiKey:
+    if found.public_key is not None:
+        signing_key = public_signing_key(found.public_key)
+    elif found.secret_key is not None:
+        signing_key = HmacKey(found.secret_key)
+    else:
+        raise ValueError("auth knows neither a secret nor a public key")
+    networks = tuple(ip_network(text) for text in found.ip_allow_list)
+    return ApiKey(found.account_id, found.permissions, signing_key, networks)
 
 
 class _Kept(Generic[T]):

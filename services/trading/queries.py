@@ -3,15 +3,20 @@
 Every table is written in the transaction that a reply waits for, so whoever was told of a change finds it here.
 """
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
+import msgspec
+
+from services.domain.market import Market, Venue
+from services.domain.orders import SelfTradePrevention
 from services.infra.postgres import Pool
 
 Row = Any
 
 _ORDER: Final = """
 SELECT order_id, account_id, symbol, client_order_id, side, type, time_in_force, price_e8, quantity_e8,
-    quote_quantity_e8, executed_e8, executed_quote_e8, status, created_us, updated_us, working_us, expiry_reason
+    quote_quantity_e8, executed_e8, executed_quote_e8, status, created_us, updated_us, working_us, expiry_reason,
+    self_trade_prevention, details
 FROM exchange.orders
 """
 ORDER_BY_ID: Final = f"{_ORDER} WHERE order_id = $1 AND account_id = $2 AND symbol = $3"
@@ -45,7 +50,7 @@ LEFT JOIN LATERAL (
 
 # Both sides of a trade may be the same account's; UNION ALL then reports each side, as the dialect does.
 _OWN_TRADES: Final = """
-SELECT trade_id, order_id, price_e8, quantity_e8, quote_e8, fee_e8, time_us, is_buyer, is_maker FROM (
+SELECT trade_id, order_id, own.price_e8, own.quantity_e8, quote_e8, fee_e8, time_us, is_buyer, is_maker, details FROM (
     (SELECT trade_id, taker_order_id AS order_id, price_e8, quantity_e8, quote_e8, taker_fee_e8 AS fee_e8, time_us,
         NOT buyer_is_maker AS is_buyer, false AS is_maker
     FROM exchange.trades
@@ -58,11 +63,83 @@ SELECT trade_id, order_id, price_e8, quantity_e8, quote_e8, fee_e8, time_us, is_
     WHERE maker_account_id = $1 AND symbol = $2 AND trade_id >= $3 AND time_us BETWEEN $4 AND $5
         AND ($6::bigint IS NULL OR maker_order_id = $6)
     ORDER BY trade_id {direction} LIMIT $7)
-) AS own ORDER BY trade_id {direction}, is_maker {direction} LIMIT $7
+) AS own JOIN exchange.orders USING (order_id) ORDER BY trade_id {direction}, is_maker {direction} LIMIT $7
 """
 OWN_TRADES_FORWARD: Final = _OWN_TRADES.format(direction="ASC")
 OWN_TRADES_BACKWARD: Final = _OWN_TRADES.format(direction="DESC")
 MAX_US: Final = 2**63 - 1
+
+_ORDER_LIST: Final = """
+SELECT order_list_id, account_id, symbol, contingency, client_order_list_id, is_done, orders, created_us, updated_us
+FROM exchange.order_lists WHERE account_id = $1
+"""
+ORDER_LIST_BY_ID: Final = f"{_ORDER_LIST} AND order_list_id = $2"
+ORDER_LIST_BY_CLIENT_ID: Final = f"{_ORDER_LIST} AND client_order_list_id = $2 ORDER BY order_list_id DESC LIMIT 1"
+OPEN_ORDER_LISTS: Final = f"{_ORDER_LIST} AND NOT is_done ORDER BY order_list_id LIMIT $2"
+ORDER_LISTS_FROM: Final = (
+    f"{_ORDER_LIST} AND order_list_id >= $2 AND created_us BETWEEN $3 AND $4 ORDER BY order_list_id LIMIT $5"
+)
+NEWEST_ORDER_LISTS: Final = f"{_ORDER_LIST} AND created_us <= $2 ORDER BY order_list_id DESC LIMIT $3"
+AMENDMENTS: Final = """
+SELECT symbol, order_id, execution_id, old_client_order_id, new_client_order_id, old_quantity_e8, new_quantity_e8,
+    time_us
+FROM exchange.amendments WHERE order_id = $1 AND account_id = $2 AND symbol = $3 AND execution_id >= $4
+ORDER BY execution_id LIMIT $5
+"""
+# A match between two accounts of one group is both's to see.
+_PREVENTED: Final = """
+SELECT symbol, prevented_match_id, price_e8, mode, trade_group_id, taker_order_id, taker_prevented_e8, maker_order_id,
+    maker_prevented_e8, time_us
+FROM exchange.prevented_matches WHERE symbol = $1 AND $2 IN (taker_account_id, maker_account_id)
+"""
+PREVENTED_MATCH: Final = f"{_PREVENTED} AND prevented_match_id = $3"
+PREVENTED_MATCHES: Final = f"""{_PREVENTED} AND $3 IN (taker_order_id, maker_order_id) AND prevented_match_id >= $4
+ORDER BY prevented_match_id LIMIT $5"""
+VENUE: Final = "SELECT definition FROM exchange.venue"
+_TERMS: Final = """
+SELECT self_trade_prevention, maker_fee_rate_e8, taker_fee_rate_e8, trade_group_id
+FROM exchange.account_terms WHERE account_id = $1
+"""
+
+
+class FeeRates(NamedTuple):
+    maker_e8: int
+    taker_e8: int
+
+
+class Terms(NamedTuple):
+    """What holds for one account only; None means as for everyone."""
+
+    self_trade_prevention: SelfTradePrevention | None = None
+    maker_fee_rate_e8: int | None = None
+    taker_fee_rate_e8: int | None = None
+    trade_group_id: int = 0
+
+    def fee_rates(self, market: Market) -> FeeRates:
+        """The account's own rates where it has any, else the market's."""
+        maker, taker = self.maker_fee_rate_e8, self.taker_fee_rate_e8
+        return FeeRates(
+            market.maker_fee_rate_e8 if maker is None else maker,
+            market.taker_fee_rate_e8 if taker is None else taker,
+        )
+
+
+async def account_terms(pool: Pool, account_id: int) -> Terms:
+    row = await pool.fetchrow(_TERMS, account_id)
+    if row is None:
+        return Terms()
+    mode = row["self_trade_prevention"]
+    return Terms(
+        None if mode is None else SelfTradePrevention(mode),
+        row["maker_fee_rate_e8"],
+        row["taker_fee_rate_e8"],
+        row["trade_group_id"],
+    )
+
+
+async def venue(pool: Pool) -> Venue:
+    definition = await pool.fetchval(VENUE)
+    return Venue() if definition is None else msgspec.json.decode(definition, type=Venue)
 
 
 async def orders_from(
@@ -95,3 +172,14 @@ async def own_trades(
     end = MAX_US if end_us is None else end_us
     rows = await pool.fetch(sql, account_id, symbol, from_id or 0, start_us or 0, end, order_id, limit)
     return rows if forward else rows[::-1]
+
+
+async def order_lists(
+    pool: Pool, account_id: int, *, from_id: int | None, start_us: int | None, end_us: int | None, limit: int
+) -> list[Row]:
+    """Oldest first from an id or a start time; else the newest, oldest first."""
+    end = MAX_US if end_us is None else end_us
+    if from_id is None and start_us is None:
+        return (await pool.fetch(NEWEST_ORDER_LISTS, account_id, end, limit))[::-1]
+    rows: list[Row] = await pool.fetch(ORDER_LISTS_FROM, account_id, from_id or 0, start_us or 0, end, limit)
+    return rows

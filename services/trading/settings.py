@@ -1,18 +1,26 @@
 """What a trading process must be told, and its limits."""
 
+from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated
 
 from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
 
 from services.infra.settings import ServiceSettings
+from services.trading.limits import OFF, parse_limits
 
 
 class TradingSettings(ServiceSettings):
-    """``engine_urls`` names every engine process, active or standing by, separated by commas."""
+    """``engine_urls`` names every engine process, active or standing by, separated by commas.
+
+    ``trusted_proxies`` are the networks (CIDR, separated by commas) whose ``X-Forwarded-For`` is believed.
+    ``limits`` is ``off``, ``binance``, or a list such as ``REQUEST_WEIGHT=6000/1M,ORDERS=100/10S``.
+    """
 
     engine_urls: Annotated[tuple[str, ...], NoDecode, Field(min_length=1)]
     auth_url: str
+    trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()
+    limits: str = OFF
     max_body_bytes: int = Field(default=64 * 1024, ge=1024)
     # Commands waiting in this process for the engine; past it, new ones are refused as overload.
     gateway_queue_limit: int = Field(default=2_000, ge=1)
@@ -24,7 +32,13 @@ class TradingSettings(ServiceSettings):
     query_timeout_ms: int = Field(default=5_000, ge=100)
     principal_ttl_s: float = Field(default=30, gt=0)
 
-    @field_validator("engine_urls", mode="before")
+    @field_validator("engine_urls", "trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        return tuple(filter(None, value.split(","))) if isinstance(value, str) else value
+        return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
+
+    @field_validator("limits")
+    @classmethod
+    def _are_limits(cls, value: str) -> str:
+        parse_limits(value)
+        return value

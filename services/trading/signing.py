@@ -2,12 +2,24 @@
 
 The signed payload is the raw query followed by the raw body, without the ``signature`` pair, in received order. Nothing
 is re-encoded: clients disagree about encoding, and only what they sent is what they signed.
+
+A key is HMAC-SHA256 (hexadecimal, either case), Ed25519, or RSA with PKCS #1 v1.5 and SHA-256 (both base64, which has
+one spelling only: another would be a second signature for the same request).
 """
 
+import base64
+import binascii
 import hashlib
 import hmac
 import re
-from typing import Final
+from typing import Final, Protocol
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from services.domain.money import MAX_E8
 from services.trading import errors
@@ -36,6 +48,76 @@ def hmac_matches(secret: str, payload: bytes, signature: str) -> bool:
     """HMAC-SHA256 in hexadecimal, either case, compared in constant time."""
     expected = hmac.new(secret.encode(), payload, hashlib.sha256).hexdigest()
     return hmac.compare_digest(expected.encode(), signature.lower().encode())
+
+
+class SigningKey(Protocol):
+    """What checks one key's signatures."""
+
+    def verifies(self, payload: bytes, signature: str) -> bool: ...
+
+
+class HmacKey:
+    """The secret never appears in a repr, a log or an error."""
+
+    __slots__ = ("_secret",)
+
+    def __init__(self, secret: str) -> None:
+        self._secret = secret
+
+    def verifies(self, payload: bytes, signature: str) -> bool:
+        return hmac_matches(self._secret, payload, signature)
+
+
+class Ed25519Key:
+    __slots__ = ("_key",)
+
+    def __init__(self, key: Ed25519PublicKey) -> None:
+        self._key = key
+
+    def verifies(self, payload: bytes, signature: str) -> bool:
+        try:
+            self._key.verify(_from_base64(signature), payload)
+        except InvalidSignature:
+            return False
+        return True
+
+
+class RsaKey:
+    __slots__ = ("_key",)
+
+    def __init__(self, key: RSAPublicKey) -> None:
+        self._key = key
+
+    def verifies(self, payload: bytes, signature: str) -> bool:
+        try:
+            self._key.verify(_from_base64(signature), payload, _PADDING, _DIGEST)
+        except InvalidSignature:
+            return False
+        return True
+
+
+_PADDING: Final = PKCS1v15()
+_DIGEST: Final = SHA256()
+
+
+def public_signing_key(pem: str) -> SigningKey:
+    """Parse a public key once, for every signature that follows."""
+    key = load_pem_public_key(pem.encode())
+    if isinstance(key, Ed25519PublicKey):
+        return Ed25519Key(key)
+    if isinstance(key, RSAPublicKey):
+        return RsaKey(key)
+    raise ValueError(f"no request is signed with a {type(key).__name__}")
+
+
+def _from_base64(signature: str) -> bytes:
+    try:
+        decoded = base64.b64decode(signature, validate=True)
+    except (binascii.Error, ValueError):
+        raise InvalidSignature from None
+    if base64.b64encode(decoded).decode() != signature:
+        raise InvalidSignature
+    return decoded
 
 
 class Window:

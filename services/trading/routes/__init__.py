@@ -3,12 +3,15 @@
 from typing import Any
 
 from services.trading.endpoint import Endpoint
-from services.trading.routes import account, general, market_data, orders, sapi
+from services.trading.routes import account, cancel_replace, general, market_data, order_lists, orders, sapi, tickers
 
 ENDPOINTS: tuple[Endpoint[Any], ...] = (
     *general.ENDPOINTS,
     *market_data.ENDPOINTS,
+    *tickers.ENDPOINTS,
     *orders.ENDPOINTS,
+    *cancel_replace.ENDPOINTS,
+    *order_lists.ENDPOINTS,
     *account.ENDPOINTS,
     *sapi.ENDPOINTS,
 )

@@ -1,10 +1,10 @@
-"""An account's balances and trades."""
+"""An account's balances, trades, terms and limits."""
 
 from typing import Any
 
 from services.domain.money import format_e8
-from services.trading import errors, queries, render
-from services.trading.endpoint import Call, Endpoint, Security
+from services.trading import errors, limits, queries, render
+from services.trading.endpoint import Call, Endpoint, NoParameters, Security
 from services.trading.parameters import (
     EndTimeUs,
     Flag,
@@ -15,9 +15,20 @@ from services.trading.parameters import (
     check_span,
     limit_of,
 )
-from services.trading.schemas import ACCOUNT, OWN_TRADE, listing
+from services.trading.schemas import (
+    ACCOUNT,
+    ACCOUNT_COMMISSION,
+    ANYTHING,
+    OWN_FILTERS,
+    OWN_TRADE,
+    PREVENTED_MATCH,
+    RATE_LIMIT,
+    listing,
+)
+from services.trading.symbol_rules import asset_filters, exchange_filters, symbol_filters
 
 MAX_TRADES = 1000
+MAX_PREVENTED_MATCHES = 1000
 
 
 class AccountParameters(Parameters):
@@ -33,6 +44,27 @@ class OwnTradesParameters(Parameters):
     limit: limit_of(MAX_TRADES) = 500  # type: ignore[valid-type]
 
 
+class SymbolParameters(Parameters):
+    symbol: SymbolName
+
+
+class PreventedMatchesParameters(Parameters):
+    symbol: SymbolName
+    prevented_match_id: Long | None = None
+    order_id: Long | None = None
+    from_prevented_match_id: Long | None = None
+    limit: limit_of(MAX_PREVENTED_MATCHES) | None = None  # type: ignore[valid-type]
+
+
+class AllocationsParameters(Parameters):
+    symbol: SymbolName
+    start_time: TimeUs | None = None
+    end_time: EndTimeUs | None = None
+    from_allocation_id: Long | None = None
+    order_id: Long | None = None
+    limit: limit_of(MAX_TRADES) = 500  # type: ignore[valid-type]
+
+
 async def account(call: Call, parameters: AccountParameters) -> dict[str, Any]:
     """Every listed asset is shown, held or not, unless zero balances are to be left out."""
     markets = (await call.services.markets.all()).values()
@@ -45,8 +77,10 @@ async def account(call: Call, parameters: AccountParameters) -> dict[str, Any]:
         if free_e8 or locked_e8 or not parameters.omit_zero_balances:
             balances.append({"asset": asset, "free": format_e8(free_e8), "locked": format_e8(locked_e8)})
     updated_us = max((row["updated_us"] for row in rows.values()), default=0)
-    maker_e8 = max((market.maker_fee_rate_e8 for market in markets), default=0)
-    taker_e8 = max((market.taker_fee_rate_e8 for market in markets), default=0)
+    terms = await queries.account_terms(call.services.pool, call.account_id)
+    rates = [terms.fee_rates(market) for market in markets]
+    maker_e8 = max((rate.maker_e8 for rate in rates), default=0)
+    taker_e8 = max((rate.taker_e8 for rate in rates), default=0)
     return {
         "makerCommission": maker_e8 // render.BASIS_POINT_E8,
         "takerCommission": taker_e8 // render.BASIS_POINT_E8,
@@ -58,6 +92,7 @@ async def account(call: Call, parameters: AccountParameters) -> dict[str, Any]:
         "canDeposit": True,
         "brokered": False,
         "requireSelfTradePrevention": False,
+        "tradeGroupId": terms.trade_group_id or render.NO_TRADE_GROUP,
         "preventSor": False,
         "updateTime": updated_us // call.unit,
         "accountType": "SPOT",
@@ -87,6 +122,55 @@ async def own_trades(call: Call, parameters: OwnTradesParameters) -> list[dict[s
     return [render.own_trade(row, market, call.unit) for row in rows]
 
 
+async def order_rate_limits(call: Call, _parameters: NoParameters) -> list[dict[str, Any]]:
+    """Nothing where limits are off: then orders are not counted."""
+    return await limits.order_counts(call.services.limits, call.account_id)
+
+
+async def prevented_matches(call: Call, parameters: PreventedMatchesParameters) -> list[dict[str, Any]]:
+    """By its own id, or those of one order from an id on; nothing else goes together."""
+    symbol = (await call.services.markets.get(parameters.symbol)).symbol
+    match_id, order_id, from_id = (
+        parameters.prevented_match_id,
+        parameters.order_id,
+        parameters.from_prevented_match_id,
+    )
+    pool = call.services.pool
+    if (match_id is None) == (order_id is None):
+        raise errors.BAD_COMBINATION
+    if (parameters.limit is not None and from_id is None) or (match_id is not None and from_id is not None):
+        raise errors.BAD_COMBINATION
+    if match_id is not None:
+        rows = await pool.fetch(queries.PREVENTED_MATCH, symbol, call.account_id, match_id)
+    else:
+        limit = parameters.limit or 500
+        rows = await pool.fetch(queries.PREVENTED_MATCHES, symbol, call.account_id, order_id, from_id or 0, limit)
+    return [render.prevented_match(row, call.unit) for row in rows]
+
+
+async def allocations(call: Call, parameters: AllocationsParameters) -> list[Any]:
+    """There is no smart order routing, so nothing is ever allocated."""
+    await call.services.markets.get(parameters.symbol)
+    check_span(parameters.start_time, parameters.end_time)
+    return []
+
+
+async def commission(call: Call, parameters: SymbolParameters) -> dict[str, Any]:
+    market = await call.services.markets.get(parameters.symbol)
+    terms = await queries.account_terms(call.services.pool, call.account_id)
+    return render.account_commission(market.symbol, terms.fee_rates(market))
+
+
+async def own_filters(call: Call, parameters: SymbolParameters) -> dict[str, Any]:
+    market = await call.services.markets.get(parameters.symbol)
+    venue = await queries.venue(call.services.pool)
+    return {
+        "exchangeFilters": exchange_filters(venue),
+        "symbolFilters": symbol_filters(market),
+        "assetFilters": asset_filters(venue, market),
+    }
+
+
 ENDPOINTS: tuple[Endpoint[Any], ...] = (
     Endpoint(
         "GET", "/api/v3/account", Security.USER_DATA, AccountParameters, account, "Balances and fee rates", ACCOUNT
@@ -99,5 +183,50 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
         own_trades,
         "The account's trades in one market",
         listing(OWN_TRADE),
+    ),
+    Endpoint(
+        "GET",
+        "/api/v3/rateLimit/order",
+        Security.USER_DATA,
+        NoParameters,
+        order_rate_limits,
+        "The order limits in force and how much of them is used",
+        listing(RATE_LIMIT),
+    ),
+    Endpoint(
+        "GET",
+        "/api/v3/myPreventedMatches",
+        Security.USER_DATA,
+        PreventedMatchesParameters,
+        prevented_matches,
+        "The self-trades that were prevented",
+        listing(PREVENTED_MATCH),
+    ),
+    Endpoint(
+        "GET",
+        "/api/v3/myAllocations",
+        Security.USER_DATA,
+        AllocationsParameters,
+        allocations,
+        "Allocations of smart order routing, which there is not",
+        listing(ANYTHING),
+    ),
+    Endpoint(
+        "GET",
+        "/api/v3/account/commission",
+        Security.USER_DATA,
+        SymbolParameters,
+        commission,
+        "The account's fee rates in one market",
+        ACCOUNT_COMMISSION,
+    ),
+    Endpoint(
+        "GET",
+        "/api/v3/myFilters",
+        Security.USER_DATA,
+        SymbolParameters,
+        own_filters,
+        "The filters that hold for the account in one market",
+        OWN_FILTERS,
     ),
 )

@@ -2,16 +2,27 @@
 
 from typing import Any
 
-from services.domain.market import Market
-from services.trading import errors, render
+from services.domain.market import Market, MarketStatus
+from services.trading import errors, limits, queries
 from services.trading.endpoint import Call, Endpoint, NoParameters, Security
-from services.trading.parameters import Parameters, SymbolList, SymbolName
+from services.trading.parameters import (
+    Flag,
+    Parameters,
+    PermissionList,
+    SymbolList,
+    SymbolName,
+    SymbolStatusName,
+)
 from services.trading.schemas import EXCHANGE_INFO, INTEGER, NOTHING, record
+from services.trading.symbol_rules import PERMISSION, exchange_filters, exchange_symbol
 
 
 class ExchangeInfoParameters(Parameters):
     symbol: SymbolName | None = None
     symbols: SymbolList | None = None
+    permissions: PermissionList | None = None
+    show_permission_sets: Flag = True
+    symbol_status: SymbolStatusName | None = None
 
 
 async def ping(_call: Call, _parameters: NoParameters) -> dict[str, Any]:
@@ -23,14 +34,27 @@ async def server_time(call: Call, _parameters: NoParameters) -> dict[str, Any]:
 
 
 async def exchange_info(call: Call, parameters: ExchangeInfoParameters) -> dict[str, Any]:
+    """``permissions`` and ``symbolStatus`` choose among all markets, so they do not go with named ones."""
+    is_named = parameters.symbol is not None or parameters.symbols is not None
+    if is_named and (parameters.permissions is not None or parameters.symbol_status is not None):
+        raise errors.BAD_COMBINATION
     chosen = await choose_markets(call, parameters.symbol, parameters.symbols)
+    if parameters.permissions is not None and PERMISSION not in parameters.permissions:
+        chosen = []
+    chosen = with_status(chosen, parameters.symbol_status)
+    venue = await queries.venue(call.services.pool)
     return {
         "timezone": "UTC",
         "serverTime": call.now_us // call.unit,
-        "rateLimits": [],
-        "exchangeFilters": [],
-        "symbols": [render.exchange_symbol(market) for market in chosen],
+        "rateLimits": limits.describe(call.services.limits),
+        "exchangeFilters": exchange_filters(venue),
+        "symbols": [exchange_symbol(market, show_permission_sets=parameters.show_permission_sets) for market in chosen],
     }
+
+
+def with_status(markets: list[Market], status: MarketStatus | None) -> list[Market]:
+    """Those that are in this status, all if none is asked for."""
+    return [market for market in markets if status is None or market.status is status]
 
 
 async def choose_markets(call: Call, symbol: str | None, symbols: tuple[str, ...] | None) -> list[Market]:

@@ -1,77 +1,65 @@
-"""Placing, cancelling and reading orders."""
+"""Placing, cancelling, replacing, amending and reading orders."""
 
-import secrets
-import string
-from enum import Enum
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
-from pydantic import PlainValidator, WithJsonSchema
-
-from services.domain.commands import CancelAllOrders, CancelOrder, PlaceOrder
-from services.domain.events import OrderCanceled
-from services.domain.orders import OrderType, TimeInForce
+from services.domain.commands import AmendOrder, CancelAllOrders, CancelOrder, Command
+from services.domain.events import OrderAmended
+from services.domain.orders import OrderType
 from services.domain.protocol import Applied, CheckOrder
 from services.domain.refusals import Refusal
 from services.trading import errors, queries, render
 from services.trading.endpoint import Call, Endpoint, Security
+from services.trading.errors import DialectError
+from services.trading.legs import Leg, Order, generated_id, place
 from services.trading.parameters import (
+    CancelRestrictionName,
     ClientOrderId,
     Decimal8,
     EndTimeUs,
     Flag,
     Long,
     Parameters,
+    ResponseType,
+    ResponseTypeName,
+    SelfTradePreventionName,
     SideName,
     SymbolName,
-    TimeInForceName,
     TimeUs,
-    TypeName,
     check_span,
     limit_of,
-    member_of,
 )
 from services.trading.schemas import (
-    CANCEL_REPORT,
+    AMENDED,
+    AMENDMENT,
+    CANCELLED,
     NOTHING,
-    ORDER_ACK,
     ORDER_COMMISSION,
-    ORDER_FULL,
-    ORDER_RESULT,
+    PLACED_ORDER,
     QUERIED_ORDER,
     listing,
     one_of,
 )
 
-_ALPHABET: Final = string.ascii_letters + string.digits
-_GENERATED_ID_LENGTH: Final = 22
 MAX_ORDERS: Final = 1000
 # More than any market's open-order limits add up to in practice; a bound all the same.
 MAX_OPEN_ORDERS: Final = 20_000
+# Types whose reply is FULL unless something else was asked for.
+_FULL_BY_DEFAULT: Final = frozenset({OrderType.LIMIT, OrderType.MARKET})
 
 
-class ResponseType(Enum):
-    ACK = "ACK"
-    RESULT = "RESULT"
-    FULL = "FULL"
+class _Subject(Parameters):
+    """What comes before the order's particulars, in errors too."""
 
-
-ResponseTypeName = Annotated[
-    ResponseType,
-    PlainValidator(member_of(ResponseType, -1130, "Data sent for parameter 'newOrderRespType' is not valid.")),
-    WithJsonSchema({"type": "string", "enum": ["ACK", "RESULT", "FULL"]}),
-]
-
-
-class OrderParameters(Parameters):
     symbol: SymbolName
     side: SideName
-    type: TypeName
-    time_in_force: TimeInForceName | None = None
+
+
+class OrderParameters(Leg, _Subject):
     quantity: Decimal8 | None = None
     quote_order_qty: Decimal8 | None = None
-    price: Decimal8 | None = None
     new_client_order_id: ClientOrderId | None = None
     new_order_resp_type: ResponseTypeName | None = None
+    self_trade_prevention_mode: SelfTradePreventionName | None = None
 
 
 class CheckedOrderParameters(OrderParameters):
@@ -86,6 +74,19 @@ class OneOrderParameters(Parameters):
 
 class CancelParameters(OneOrderParameters):
     new_client_order_id: ClientOrderId | None = None
+    cancel_restrictions: CancelRestrictionName | None = None
+
+
+class AmendParameters(OneOrderParameters):
+    new_client_order_id: ClientOrderId | None = None
+    new_qty: Decimal8
+
+
+class AmendmentsParameters(Parameters):
+    symbol: SymbolName
+    order_id: Long
+    from_execution_id: Long | None = None
+    limit: limit_of(MAX_ORDERS) = 500  # type: ignore[valid-type]
 
 
 class SymbolParameters(Parameters):
@@ -104,116 +105,104 @@ class AllOrdersParameters(Parameters):
     limit: limit_of(MAX_ORDERS) = 500  # type: ignore[valid-type]
 
 
-def command(account_id: int, parameters: OrderParameters) -> PlaceOrder:
-    """Check what the order's type demands and forbids (section 4.1) and build the engine's command."""
-    kind = parameters.type
-    if kind is OrderType.MARKET:
-        _check_market(parameters)
-    else:
-        _check_limit(parameters)
-    _check_amounts(parameters)
-    return PlaceOrder(
+def order_of(account_id: int, parameters: OrderParameters) -> Order:
+    return Order(
         account_id,
         parameters.symbol,
-        parameters.new_client_order_id or _generated_id(),
         parameters.side,
-        kind,
-        parameters.time_in_force or TimeInForce.GTC,
-        parameters.quantity or 0,
-        parameters.price or 0,
-        parameters.quote_order_qty or 0,
+        parameters,
+        parameters.new_client_order_id,
+        parameters.quantity,
+        parameters.quote_order_qty,
+        parameters.self_trade_prevention_mode,
     )
 
 
-def _check_market(parameters: OrderParameters) -> None:
-    if parameters.price is not None:
-        raise errors.not_required("price")
-    if parameters.time_in_force is not None:
-        raise errors.not_required("timeInForce")
-    if parameters.quantity is None and parameters.quote_order_qty is None:
-        raise errors.either_mandatory("quantity", "quoteOrderQty")
-    if parameters.quantity is not None and parameters.quote_order_qty is not None:
-        raise errors.not_required("quoteOrderQty")
+def reply_type(parameters: OrderParameters) -> ResponseType:
+    default = ResponseType.FULL if parameters.type in _FULL_BY_DEFAULT else ResponseType.ACK
+    return parameters.new_order_resp_type or default
 
 
-def _check_limit(parameters: OrderParameters) -> None:
-    if parameters.quote_order_qty is not None:
-        raise errors.not_required("quoteOrderQty")
-    if parameters.type is OrderType.LIMIT and parameters.time_in_force is None:
-        raise errors.mandatory("timeInForce")
-    if parameters.type is OrderType.LIMIT_MAKER and parameters.time_in_force is not None:
-        raise errors.not_required("timeInForce")
-    if parameters.quantity is None:
-        raise errors.mandatory("quantity")
-    if parameters.price is None:
-        raise errors.mandatory("price")
-
-
-def _check_amounts(parameters: OrderParameters) -> None:
-    """Zero is below every filter's minimum. The engine cannot say so: there it stands for "not given"."""
-    for amount, refusal in (
-        (parameters.price, Refusal.PRICE_FILTER),
-        (parameters.quantity, Refusal.LOT_SIZE),
-        (parameters.quote_order_qty, Refusal.NOTIONAL),
-    ):
-        if amount == 0:
-            raise errors.REFUSALS[refusal]
-
-
-def _generated_id() -> str:
-    return "".join(secrets.choice(_ALPHABET) for _ in range(_GENERATED_ID_LENGTH))
+async def carry_out(call: Call, command: Command) -> Applied:
+    """Have the engine apply a command while the request is valid."""
+    reply = await call.services.gateway.submit(command, deadline_us=call.deadline_us)
+    assert isinstance(reply, Applied), "the engine answers a command with Applied"
+    return reply
 
 
 async def place_order(call: Call, parameters: OrderParameters) -> dict[str, Any]:
-    reply = await call.services.gateway.submit(command(call.account_id, parameters))
-    assert isinstance(reply, Applied), "the engine answers a command with Applied"
-    order = render.final_state(reply, render.placed_order_id(reply.events))
-    default = ResponseType.ACK if parameters.type is OrderType.LIMIT_MAKER else ResponseType.FULL
-    match parameters.new_order_resp_type or default:
-        case ResponseType.ACK:
-            return render.acknowledgement(order, call.unit)
-        case ResponseType.RESULT:
-            return render.order_result(order, call.unit)
-        case ResponseType.FULL:
-            market = await call.services.markets.get(order.symbol)
-            return render.order_full(order, reply, market, call.unit)
+    applied = await carry_out(call, place(order_of(call.account_id, parameters)))
+    order = render.final_state(applied, render.placed_order_id(applied.events))
+    market = await call.services.markets.get(order.symbol)
+    return render.placed_order(applied, order, reply_type(parameters), market, call.unit)
 
 
 async def check_order(call: Call, parameters: CheckedOrderParameters) -> dict[str, Any]:
-    await call.services.gateway.submit(CheckOrder(command(call.account_id, parameters)))
+    checked = CheckOrder(place(order_of(call.account_id, parameters)))
+    await call.services.gateway.submit(checked, deadline_us=call.deadline_us)
     if not parameters.compute_commission_rates:
         return {}
     market = await call.services.markets.get(parameters.symbol)
-    return render.order_commission(market)
+    terms = await queries.account_terms(call.services.pool, call.account_id)
+    return render.order_commission(terms.fee_rates(market))
+
+
+async def check_named(
+    call: Call, symbol: str, order_id: int | None, client_order_id: str | None, names: tuple[str, str]
+) -> None:
+    """One of two ids must name what a command is about; ``names`` are theirs on the wire."""
+    if order_id is None and client_order_id is None:
+        raise errors.either_mandatory(*names)
+    if order_id == 0:
+        # To the engine 0 is "not given", and it would go by the client's id alone.
+        await call.services.markets.get(symbol)
+        raise errors.REFUSALS[Refusal.UNKNOWN_ORDER]
 
 
 async def cancel_order(call: Call, parameters: CancelParameters) -> dict[str, Any]:
-    if parameters.order_id is None and parameters.orig_client_order_id is None:
-        raise errors.either_mandatory("origClientOrderId", "orderId")
-    if parameters.order_id == 0:
-        # To the engine 0 is "not given", and it would go by the client's id alone.
-        await call.services.markets.get(parameters.symbol)
-        raise errors.REFUSALS[Refusal.UNKNOWN_ORDER]
-    reply = await call.services.gateway.submit(
+    """An order of a list takes the whole list with it, and the reply is the list's."""
+    order_id, client_order_id = parameters.order_id, parameters.orig_client_order_id
+    await check_named(call, parameters.symbol, order_id, client_order_id, ("origClientOrderId", "orderId"))
+    applied = await carry_out(
+        call,
         CancelOrder(
             call.account_id,
             parameters.symbol,
-            parameters.order_id or 0,
-            parameters.orig_client_order_id or "",
-            parameters.new_client_order_id or _generated_id(),
-        )
+            order_id or 0,
+            client_order_id or "",
+            parameters.new_client_order_id or generated_id(),
+            parameters.cancel_restrictions,
+        ),
     )
-    return _cancel_reports(reply, call.unit)[0]
+    return render.cancelled(applied, call.unit)[0]
 
 
 async def cancel_open_orders(call: Call, parameters: SymbolParameters) -> list[dict[str, Any]]:
-    reply = await call.services.gateway.submit(CancelAllOrders(call.account_id, parameters.symbol, _generated_id()))
-    return _cancel_reports(reply, call.unit)
+    applied = await carry_out(call, CancelAllOrders(call.account_id, parameters.symbol, generated_id()))
+    return render.cancelled(applied, call.unit)
 
 
-def _cancel_reports(reply: object, unit: int) -> list[dict[str, Any]]:
-    assert isinstance(reply, Applied), "the engine answers a command with Applied"
-    return [render.cancel_report(event, unit) for event in reply.events if isinstance(event, OrderCanceled)]
+async def amend_order(call: Call, parameters: AmendParameters) -> dict[str, Any]:
+    order_id, client_order_id = parameters.order_id, parameters.orig_client_order_id
+    command = AmendOrder(
+        call.account_id,
+        parameters.symbol,
+        order_id or 0,
+        client_order_id or "",
+        parameters.new_client_order_id or generated_id(),
+        parameters.new_qty,
+    )
+    try:
+        await check_named(call, parameters.symbol, order_id, client_order_id, ("origClientOrderId", "orderId"))
+        applied = await carry_out(call, command)
+    except DialectError as error:
+        raise errors.amend_rejected(error) from None
+    event = next(event for event in applied.events if isinstance(event, OrderAmended))
+    details = event.order.details
+    tied = None
+    if details is not None and details.order_list_id:
+        tied = await call.services.pool.fetchrow(queries.ORDER_LIST_BY_ID, call.account_id, details.order_list_id)
+    return render.amended_order(event, tied, call.unit)
 
 
 async def query_order(call: Call, parameters: OneOrderParameters) -> dict[str, Any]:
@@ -262,10 +251,21 @@ async def all_orders(call: Call, parameters: AllOrdersParameters) -> list[dict[s
     return [render.queried_order(row, call.unit) for row in rows]
 
 
-_ORDER_ANSWER = one_of(ORDER_ACK, ORDER_RESULT, ORDER_FULL)
+async def amendments(call: Call, parameters: AmendmentsParameters) -> list[dict[str, Any]]:
+    await call.services.markets.get(parameters.symbol)
+    rows = await call.services.pool.fetch(
+        queries.AMENDMENTS,
+        parameters.order_id,
+        call.account_id,
+        parameters.symbol,
+        parameters.from_execution_id or 0,
+        parameters.limit,
+    )
+    return [render.amendment(row, call.unit) for row in rows]
+
 
 ENDPOINTS: tuple[Endpoint[Any], ...] = (
-    Endpoint("POST", "/api/v3/order", Security.TRADE, OrderParameters, place_order, "Place an order", _ORDER_ANSWER),
+    Endpoint("POST", "/api/v3/order", Security.TRADE, OrderParameters, place_order, "Place an order", PLACED_ORDER),
     Endpoint(
         "POST",
         "/api/v3/order/test",
@@ -278,8 +278,24 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
     Endpoint(
         "GET", "/api/v3/order", Security.USER_DATA, OneOrderParameters, query_order, "Read one order", QUERIED_ORDER
     ),
+    Endpoint("DELETE", "/api/v3/order", Security.TRADE, CancelParameters, cancel_order, "Cancel an order", CANCELLED),
     Endpoint(
-        "DELETE", "/api/v3/order", Security.TRADE, CancelParameters, cancel_order, "Cancel an order", CANCEL_REPORT
+        "PUT",
+        "/api/v3/order/amend/keepPriority",
+        Security.TRADE,
+        AmendParameters,
+        amend_order,
+        "Make an open order smaller; it keeps its place in the queue",
+        AMENDED,
+    ),
+    Endpoint(
+        "GET",
+        "/api/v3/order/amendments",
+        Security.USER_DATA,
+        AmendmentsParameters,
+        amendments,
+        "How an order was amended",
+        listing(AMENDMENT),
     ),
     Endpoint(
         "GET",
@@ -296,8 +312,8 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
         Security.TRADE,
         SymbolParameters,
         cancel_open_orders,
-        "Cancel all open orders of a market",
-        listing(CANCEL_REPORT),
+        "Cancel all open orders of a market, and all its order lists",
+        listing(CANCELLED),
     ),
     Endpoint(
         "GET",

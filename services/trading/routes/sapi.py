@@ -8,12 +8,35 @@ from typing import Any
 from services.domain.money import format_e8
 from services.trading import queries, render
 from services.trading.endpoint import Call, Endpoint, NoParameters, Security
-from services.trading.parameters import Parameters, SymbolName
+from services.trading.parameters import AnyText, Long, Parameters, SymbolName, TimeUs
 from services.trading.schemas import ANYTHING, FLAG, INTEGER, TEXT, listing, record
 
 
 class TradeFeeParameters(Parameters):
     symbol: SymbolName | None = None
+
+
+class HistoryParameters(Parameters):
+    """What clients send to ask for a part of a history that is empty here."""
+
+    asset: AnyText | None = None
+    coin: AnyText | None = None
+    type: AnyText | None = None
+    status: AnyText | None = None
+    from_symbol: AnyText | None = None
+    to_symbol: AnyText | None = None
+    isolated_symbol: AnyText | None = None
+    tx_id: AnyText | None = None
+    withdraw_order_id: AnyText | None = None
+    id_list: AnyText | None = None
+    include_source: AnyText | None = None
+    archived: AnyText | None = None
+    start_time: TimeUs | None = None
+    end_time: TimeUs | None = None
+    current: Long | None = None
+    size: Long | None = None
+    offset: Long | None = None
+    limit: Long | None = None
 
 
 async def system_status(_call: Call, _parameters: NoParameters) -> dict[str, Any]:
@@ -51,13 +74,11 @@ async def trade_fee(call: Call, parameters: TradeFeeParameters) -> list[dict[str
         chosen = [await call.services.markets.get(parameters.symbol)]
     else:
         chosen = list((await call.services.markets.all()).values())
+    terms = await queries.account_terms(call.services.pool, call.account_id)
+    rates = [(market.symbol, terms.fee_rates(market)) for market in chosen]
     return [
-        {
-            "symbol": market.symbol,
-            "makerCommission": format_e8(market.maker_fee_rate_e8),
-            "takerCommission": format_e8(market.taker_fee_rate_e8),
-        }
-        for market in chosen
+        {"symbol": symbol, "makerCommission": format_e8(rate.maker_e8), "takerCommission": format_e8(rate.taker_e8)}
+        for symbol, rate in rates
     ]
 
 
@@ -76,6 +97,43 @@ async def no_contracts(call: Call, _parameters: NoParameters) -> dict[str, Any]:
     }
 
 
+async def account_status(_call: Call, _parameters: NoParameters) -> dict[str, Any]:
+    return {"data": "Normal"}
+
+
+async def trading_status(_call: Call, _parameters: NoParameters) -> dict[str, Any]:
+    """No account is ever locked for what it trades."""
+    return {"data": {"isLocked": False, "plannedRecoverTime": 0, "triggerCondition": {}, "updateTime": 0}}
+
+
+async def api_restrictions(call: Call, _parameters: NoParameters) -> dict[str, Any]:
+    """What the key in use may do. A web session may do what its user may, from anywhere."""
+    key = call.api_key
+    return {
+        "ipRestrict": key is not None and bool(key.networks),
+        "createTime": 0,
+        "enableReading": True,
+        "enableSpotAndMarginTrading": key is None or Security.TRADE.value in key.permissions,
+        **dict.fromkeys(_NEVER_ENABLED, False),
+    }
+
+
+async def nothing(_call: Call, _parameters: HistoryParameters) -> list[Any]:
+    return []
+
+
+async def no_rows(_call: Call, _parameters: HistoryParameters) -> dict[str, Any]:
+    return {"total": 0, "rows": []}
+
+
+_NEVER_ENABLED = (
+    *("enableWithdrawals", "enableInternalTransfer", "enableMargin", "enableFutures"),
+    *("permitsUniversalTransfer", "enableVanillaOptions"),
+)
+_RESTRICTIONS = record(
+    createTime=INTEGER,
+    **dict.fromkeys(("ipRestrict", "enableReading", "enableSpotAndMarginTrading", *_NEVER_ENABLED), FLAG),
+)
 _NO_CONTRACTS = record(
     timezone=TEXT,
     serverTime=INTEGER,
@@ -128,5 +186,59 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
     *(
         Endpoint("GET", path, Security.NONE, NoParameters, no_contracts, "No futures", _NO_CONTRACTS)
         for path in ("/fapi/v1/exchangeInfo", "/dapi/v1/exchangeInfo")
+    ),
+    Endpoint(
+        "GET",
+        "/sapi/v1/account/status",
+        Security.USER_DATA,
+        NoParameters,
+        account_status,
+        "The account's standing",
+        record(data=TEXT),
+    ),
+    Endpoint(
+        "GET",
+        "/sapi/v1/account/apiTradingStatus",
+        Security.USER_DATA,
+        NoParameters,
+        trading_status,
+        "Whether the account is locked",
+        record(
+            data=record(
+                isLocked=FLAG, plannedRecoverTime=INTEGER, triggerCondition={"type": "object"}, updateTime=INTEGER
+            )
+        ),
+    ),
+    Endpoint(
+        "GET",
+        "/sapi/v1/account/apiRestrictions",
+        Security.USER_DATA,
+        NoParameters,
+        api_restrictions,
+        "What the API key may do",
+        _RESTRICTIONS,
+    ),
+    *(
+        Endpoint("GET", path, Security.USER_DATA, HistoryParameters, nothing, summary, listing(ANYTHING))
+        for path, summary in (
+            ("/sapi/v1/spot/delist-schedule", "No market is about to be delisted"),
+            ("/sapi/v1/capital/deposit/hisrec", "No deposits over a network"),
+            ("/sapi/v1/capital/withdraw/history", "No withdrawals over a network"),
+        )
+    ),
+    *(
+        Endpoint(
+            "GET",
+            path,
+            Security.USER_DATA,
+            HistoryParameters,
+            no_rows,
+            summary,
+            record(total=INTEGER, rows=listing(ANYTHING)),
+        )
+        for path, summary in (
+            ("/sapi/v1/asset/transfer", "No transfers between wallets"),
+            ("/sapi/v1/margin/interestHistory", "No margin, no interest"),
+        )
     ),
 )
