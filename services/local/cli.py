@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final
 import msgspec
 import typer
 
+from services.domain.market import MarketStatus
 from services.domain.money import NotADecimal, TooLarge, TooPrecise, format_e8, parse_e8
 from services.local.data_directory import DataDirectory, DataDirectoryError, RunState
 from services.local.embedded import EmbeddedError
@@ -17,6 +18,7 @@ from services.local.internal import InternalClient, NotDone
 from services.local.supervisor import StartFailed
 from services.local.up import UpOptions, up
 from services.local.verification import NotVerified, verify_directory
+from services.trading.limits import OFF, parse_limits
 
 DEFAULT_DIRECTORY: Final = Path(".crossbook")
 DEFAULT_PORT: Final = 8080
@@ -34,6 +36,8 @@ app = typer.Typer(
 )
 account = typer.Typer(no_args_is_help=True, help="Open accounts.")
 app.add_typer(account, name="account")
+market = typer.Typer(no_args_is_help=True, help="Open and halt markets.")
+app.add_typer(market, name="market")
 
 DataDir = Annotated[
     Path,
@@ -46,6 +50,14 @@ Amounts = Annotated[
 ]
 
 
+def _check_limits(text: str) -> str:
+    try:
+        parse_limits(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    return text
+
+
 @app.command("up")
 def up_command(
     port: Annotated[int, typer.Option(min=1, max=65535, help="The public port on 127.0.0.1.")] = DEFAULT_PORT,
@@ -53,6 +65,14 @@ def up_command(
     fresh: Annotated[bool, typer.Option("--fresh", help="Delete all data first and start empty.")] = False,
     demo: Annotated[bool, typer.Option("--demo/--no-demo", help="A funded account and a market that lives.")] = True,
     engines: Annotated[int, typer.Option(min=1, max=5, help="Engine processes; all but one stand by.")] = 1,
+    limits: Annotated[
+        str,
+        typer.Option(
+            envvar="CROSSBOOK_LIMITS",
+            callback=_check_limits,
+            help="Rate limits: off, binance, or a list such as REQUEST_WEIGHT=6000/1M,ORDERS=100/10S.",
+        ),
+    ] = OFF,
 ) -> None:
     """Start the exchange here, in the foreground, until Ctrl-C.
 
@@ -61,9 +81,10 @@ def up_command(
 
     - `crossbook up` — on http://127.0.0.1:8080 with a demo account
     - `crossbook up --port 9000 --data-dir /tmp/second --no-demo` — a second, empty one beside it
+    - `crossbook up --limits binance` — with the rate limits of the original
     - `crossbook up --fresh` — forget everything and begin anew
     """
-    up(UpOptions(directory=data_dir, port=port, engines=engines, fresh=fresh, demo=demo))
+    up(UpOptions(directory=data_dir, port=port, engines=engines, fresh=fresh, demo=demo, limits=limits))
 
 
 @app.command()
@@ -114,23 +135,37 @@ def create_account(
     deposit: Amounts = None,
     email: Annotated[str | None, typer.Option(help="For a person who will sign in.")] = None,
     label: Annotated[str | None, typer.Option(help="A name for the API key.")] = None,
+    public_key: Annotated[
+        Path | None,
+        typer.Option(
+            "--public-key", exists=True, dir_okay=False, help="A PEM file (Ed25519 or RSA); then no secret is made."
+        ),
+    ] = None,
+    ip: Annotated[
+        list[str] | None,
+        typer.Option("--ip", metavar="CIDR", help="Where the key may be used from; may be repeated."),
+    ] = None,
     data_dir: DataDir = DEFAULT_DIRECTORY,
     as_json: AsJson = False,
 ) -> None:
     """Open an account on the running exchange and print its API key. The secret is shown only now.
 
     - `crossbook account create --deposit USDT=100000 --deposit BTC=2`
+    - `crossbook account create --public-key key.pem --ip 203.0.113.0/24` — the private key stays with you
     - `crossbook account create --json` — prints userId, apiKey and secretKey
     """
     amounts = _parse_amounts(deposit or [])
+    pem = public_key.read_text(errors="replace") if public_key is not None else None
     with InternalClient(DataDirectory(data_dir)) as client:
-        created = client.create_account(email=email, label=label)
+        created = client.create_account(email=email, label=label, public_key=pem, ip_allow_list=ip)
         for asset, amount_e8 in amounts:
             client.deposit(created.user_id, asset, amount_e8, f"cli:{uuid.uuid4()}")
     if as_json:
         typer.echo(msgspec.json.encode(created).decode())
     else:
-        typer.echo(f"User id     {created.user_id}\nAPI key     {created.api_key}\nAPI secret  {created.secret_key}")
+        typer.echo(f"User id     {created.user_id}\nAPI key     {created.api_key}")
+        if created.secret_key:
+            typer.echo(f"API secret  {created.secret_key}")
         for asset, amount_e8 in amounts:
             typer.echo(f"Deposited   {format_e8(amount_e8)} {asset}")
 
@@ -156,6 +191,26 @@ def deposit_command(
             # One reference is one deposit, so each asset gets its own.
             client.deposit(user_id, asset, amount_e8, named if len(parsed) == 1 else f"{named}:{asset}")
             typer.echo(f"Deposited {format_e8(amount_e8)} {asset} for user {user_id}.")
+
+
+@market.command("status")
+def market_status(
+    symbol: Annotated[str, typer.Argument(help="The market, for example BTCUSDT.")],
+    new_status: Annotated[MarketStatus, typer.Argument(metavar="STATUS", help="TRADING, HALT, BREAK or CANCEL_ONLY.")],
+    data_dir: DataDir = DEFAULT_DIRECTORY,
+    as_json: AsJson = False,
+) -> None:
+    """Open, halt or close a market of the running exchange. Resting orders stay, and can always be cancelled.
+
+    - `crossbook market status BTCUSDT HALT`
+    - `crossbook market status BTCUSDT TRADING --json`
+    """
+    with InternalClient(DataDirectory(data_dir)) as client:
+        client.set_market_status(symbol, new_status)
+    if as_json:
+        typer.echo(msgspec.json.encode({"symbol": symbol, "status": new_status.value}).decode())
+    else:
+        typer.echo(f"{symbol} is now {new_status.value}.")
 
 
 @app.command("verify")

@@ -6,7 +6,8 @@ from typing import Any, Final
 import httpx
 import msgspec
 
-from services.domain.commands import Deposit
+from services.domain.commands import Command, Deposit, SetAccountTerms, SetMarketStatus
+from services.domain.market import MarketStatus
 from services.domain.money import format_e8
 from services.domain.protocol import Applied, Envelope, Failed, Refused, Reply
 from services.domain.refusals import Refusal
@@ -27,12 +28,12 @@ class NotDone(Exception):
     """The exchange did not do what was asked; the message says why."""
 
 
-class Account(msgspec.Struct, frozen=True, rename="camel"):
-    """An account and its API key. The secret is shown only here."""
+class Account(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """An account and its API key. The secret is shown only here; a key made for a public key has none."""
 
     user_id: int
     api_key: str
-    secret_key: str
+    secret_key: str = ""
 
 
 class InternalClient:
@@ -59,9 +60,17 @@ class InternalClient:
     def __exit__(self, *_: object) -> None:
         self._http.close()
 
-    def create_account(self, *, email: str | None = None, label: str | None = None) -> Account:
-        """Open an account with one API key that may trade."""
-        body = {name: value for name, value in (("email", email), ("label", label)) if value is not None}
+    def create_account(
+        self,
+        *,
+        email: str | None = None,
+        label: str | None = None,
+        public_key: str | None = None,
+        ip_allow_list: list[str] | None = None,
+    ) -> Account:
+        """Open an account with one API key that may trade: signed by a secret, or by the client's own private key."""
+        wishes = {"email": email, "label": label, "publicKey": public_key, "ipAllowList": ip_allow_list}
+        body = {name: value for name, value in wishes.items() if value is not None}
         response = self._http.post(f"{self.state.auth_url}/internal/accounts", json=body)
         if response.status_code != httpx.codes.CREATED:
             raise NotDone(f"the auth service refused ({response.status_code}): {response.text}")
@@ -70,6 +79,19 @@ class InternalClient:
     def deposit(self, account_id: int, asset: str, amount_e8: int, reference: str) -> None:
         """Bring money in exactly once: ``reference`` names this deposit, so asking again after a doubt is safe."""
         request = Deposit(account_id, asset, amount_e8, reference)
+        self._have_done(request, f"{format_e8(amount_e8)} {asset}", done_before=Refusal.REFERENCE_ALREADY_USED)
+
+    def set_market_status(self, symbol: str, status: MarketStatus) -> None:
+        """Open, halt or close a market; it may be so already."""
+        request = SetMarketStatus(symbol, status)
+        self._have_done(request, f"{symbol} {status.value}", done_before=Refusal.STATUS_UNCHANGED)
+
+    def set_account_terms(self, terms: SetAccountTerms) -> None:
+        """Replace what holds for one account only."""
+        self._have_done(terms, f"terms of account {terms.account_id}")
+
+    def _have_done(self, request: Command, what: str, *, done_before: Refusal | None = None) -> None:
+        """Ask until an engine has done it. Doing it twice must be harmless, or be refused as ``done_before``."""
         deadline_s = time.monotonic() + PATIENCE_S
         doubt = "no engine answered"
         while time.monotonic() < deadline_s:
@@ -77,13 +99,13 @@ class InternalClient:
             if isinstance(reply, Applied):
                 return
             if isinstance(reply, Refused):
-                if reply.reason is Refusal.REFERENCE_ALREADY_USED:
+                if reply.reason is done_before:
                     return
-                raise NotDone(f"{format_e8(amount_e8)} {asset} refused: {reply.reason.value}")
+                raise NotDone(f"{what} refused: {reply.reason.value}")
             if isinstance(reply, Failed):
                 doubt = f"the engine said {reply.kind.value}"
             time.sleep(RETRY_S)
-        raise NotDone(f"{format_e8(amount_e8)} {asset} may or may not have been deposited: {doubt}")
+        raise NotDone(f"{what} may or may not have been done: {doubt}")
 
     def engine_status(self) -> list[dict[str, Any]]:
         """Return what each engine says of itself; one that does not answer says nothing."""
@@ -97,7 +119,7 @@ class InternalClient:
             answers.append(response.json())
         return answers
 
-    def _ask_active_engine(self, request: Deposit) -> Reply | None:
+    def _ask_active_engine(self, request: Command) -> Reply | None:
         deadline_us = time.time_ns() // 1000 + int(COMMAND_DEADLINE_S * 1_000_000)
         body = msgspec.msgpack.encode([Envelope(deadline_us, request)])
         for url in self.state.engine_urls:

@@ -75,13 +75,16 @@ def port_is_free(port: int) -> bool:
 class Processes:
     """Builds the child specifications of one run."""
 
-    def __init__(self, directory: DataDirectory, addresses: Addresses, client: httpx.AsyncClient) -> None:
+    def __init__(
+        self, directory: DataDirectory, addresses: Addresses, client: httpx.AsyncClient, *, limits: str
+    ) -> None:
         self.postgres_server = EmbeddedPostgres(directory.postgres)
         self.redis_server = EmbeddedRedis(directory.redis)
         self._directory = directory
         self._secrets: Secrets = directory.secrets()
         self._addresses = addresses
         self._client = client
+        self._limits = limits
 
     def postgres(self) -> ChildSpec:
         server = self.postgres_server
@@ -129,6 +132,7 @@ class Processes:
         settings = {
             "CROSSBOOK_ENGINE_URLS": ",".join(self._addresses.engine_urls),
             "CROSSBOOK_AUTH_URL": self._addresses.auth_url,
+            "CROSSBOOK_LIMITS": self._limits,
         }
         return self._service("trading", "services.local.edge", self._addresses.public_port, settings)
 

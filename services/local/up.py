@@ -38,6 +38,7 @@ class UpOptions:
     engines: int = 1
     fresh: bool = False
     demo: bool = True
+    limits: str = "off"
 
 
 def up(options: UpOptions) -> None:
@@ -73,7 +74,7 @@ class LocalExchange:
         self._guard = guard
         self._addresses = choose_addresses(options.port, options.engines)
         self._client = httpx.AsyncClient(trust_env=False)
-        self._processes = Processes(directory, self._addresses, self._client)
+        self._processes = Processes(directory, self._addresses, self._client, limits=options.limits)
         self._children: list[Child] = []
         self._ready = False
         self._started_at = datetime.now(UTC).isoformat(timespec="seconds")

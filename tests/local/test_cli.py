@@ -30,7 +30,8 @@ async def balance(system: RunningSystem, user_id: int, asset: str) -> str | None
 
 
 @pytest.mark.parametrize(
-    "command", [(), ("up",), ("down",), ("status",), ("account", "create"), ("deposit",), ("verify",)]
+    "command",
+    [(), ("up",), ("down",), ("status",), ("account", "create"), ("market", "status"), ("deposit",), ("verify",)],
 )
 def test_every_command_explains_itself(command: tuple[str, ...]) -> None:
     result = crossbook(*command, "--help")
@@ -71,6 +72,16 @@ def test_an_amount_that_is_none_is_refused_before_anything_happens(amount: str, 
     result = crossbook("deposit", "1000", amount, "--data-dir", "/nowhere")
     assert result.returncode == 2
     assert reason in " ".join(result.stderr.split())
+
+
+def test_a_market_is_halted_and_opened_again(system: RunningSystem) -> None:
+    options = ("--data-dir", system.directory.root, "--json")
+    for status in ("HALT", "HALT", "TRADING"):
+        result = crossbook("market", "status", "ETHBTC", status, *options)
+        assert result.returncode == 0, result.stderr
+        assert json.loads(result.stdout) == {"symbol": "ETHBTC", "status": status}
+    unknown = crossbook("market", "status", "NOPE", "HALT", *options)
+    assert (unknown.returncode, "UNKNOWN_SYMBOL" in unknown.stderr) == (1, True)
 
 
 def test_the_exchange_s_own_refusal_is_shown(system: RunningSystem) -> None:
