@@ -8,6 +8,7 @@ starts separate ones, to be broken.
 
 import asyncio
 import itertools
+import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,7 @@ import asyncpg
 import pytest
 from redis import Redis
 
+from services.engine.settings import PACKAGED_MARKETS_FILE
 from services.local.embedded import EmbeddedPostgres, EmbeddedRedis
 from services.local.guard import Guard
 from services.local.migrate import upgrade
@@ -100,27 +102,51 @@ def redis_url(embedded_redis: EmbeddedRedis) -> str:
 
 
 @pytest.fixture(scope="session")
-def system(session_directory: Path) -> Iterator[RunningSystem]:
-    """An exchange without demo that every test shares: open accounts of your own, expect other orders in the books."""
-    running = RunningSystem(session_directory / "system", "--no-demo").start()
+def wide_markets(session_directory: Path) -> Path:
+    """The packaged markets for tests that trade at whatever prices suit them.
+
+    Only ETHBTC keeps the filter that compares a price with earlier trades.
+    """
+    return write_wide_markets(session_directory / "markets.toml")
+
+
+@pytest.fixture(scope="session")
+def system(session_directory: Path, wide_markets: Path) -> Iterator[RunningSystem]:
+    """An exchange without demo that every test shares: open accounts of your own, expect other orders in the books.
+
+    Its markets are the wide ones.
+    """
+    environment = {"CROSSBOOK_MARKETS_FILE": str(wide_markets)}
+    running = RunningSystem(session_directory / "system", "--no-demo", environment=environment).start()
     yield running
     running.stop()
 
 
 @pytest.fixture
-def start_system(server_directory: Path) -> Iterator[Callable[..., RunningSystem]]:
+def start_system(server_directory: Path, wide_markets: Path) -> Iterator[Callable[..., RunningSystem]]:
     """Start exchanges that only this test uses: ``start_system("--engines", "2")``. They stop when it ends."""
     started: list[RunningSystem] = []
 
     def start(*arguments: str, environment: Mapping[str, str] | None = None) -> RunningSystem:
         root = server_directory / f"exchange{len(started)}"
-        running = RunningSystem(root, "--no-demo", *arguments, environment=environment)
+        chosen = {"CROSSBOOK_MARKETS_FILE": str(wide_markets), **(environment or {})}
+        running = RunningSystem(root, "--no-demo", *arguments, environment=chosen)
         started.append(running)
         return running.start()
 
     yield start
     for running in started:
         running.stop()
+
+
+def write_wide_markets(path: Path) -> Path:
+    """The packaged markets, without PERCENT_PRICE_BY_SIDE where the quote asset is USDT."""
+    head, *tables = PACKAGED_MARKETS_FILE.read_text().split("[[market]]")
+    wide = [
+        re.sub(r'(_multiplier_\w+) = "[^"]+"', r'\1 = "0"', table) if "USDT" in table else table for table in tables
+    ]
+    path.write_text("[[market]]".join([head, *wide]))
+    return path
 
 
 def execute(url: str, statement: str) -> None:

@@ -16,6 +16,8 @@ from pathlib import Path
 import httpx
 from redis import Redis
 
+from services.domain.commands import SetAccountTerms
+from services.domain.market import MarketStatus
 from services.domain.money import parse_e8
 from services.local.data_directory import DataDirectory, RunState
 from services.local.guard import Guard
@@ -130,6 +132,14 @@ class RunningSystem:
         with InternalClient(self.directory, self.state) as client:
             self._deposits += 1
             client.deposit(user_id, asset, parse_e8(amount), f"test:{user_id}:{self._deposits}")
+
+    def set_market_status(self, symbol: str, status: MarketStatus) -> None:
+        with InternalClient(self.directory, self.state) as client:
+            client.set_market_status(symbol, status)
+
+    def set_account_terms(self, terms: SetAccountTerms) -> None:
+        with InternalClient(self.directory, self.state) as client:
+            client.set_account_terms(terms)
 
     def pid(self, name: str) -> int:
         """The process id of postgres, redis, auth, engine (engine1, … of several) or trading."""

@@ -35,6 +35,18 @@ def new_trader(system: RunningSystem, http: httpx.Client) -> Iterator[NewTrader]
         trader.cancel_everything()
 
 
+@pytest.fixture
+def trade_at(new_trader: NewTrader) -> Callable[[str], None]:
+    """Make BTCUSDT trade once, at this price, between two accounts that nobody else uses."""
+    seller, buyer = new_trader(BTC="1"), new_trader(USDT="100000")
+
+    def trade(price: str) -> None:
+        seller.sell("0.001", price)
+        assert buyer.buy("0.001", price)["status"] == "FILLED"
+
+    return trade
+
+
 @pytest.fixture(scope="session")
 def journal_sequence(system: RunningSystem) -> Iterator[Callable[[], int]]:
     """How far the journal is, as the database says."""

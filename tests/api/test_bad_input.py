@@ -232,7 +232,7 @@ BAD_ORDERS: list[tuple[Parameters, Error]] = [
         )
     ),
     *((LIMIT | {"side": side}, NO_SIDE) for side in ("buy", "BUYSELL", "0", " BUY", "BUY\0", "LONG")),
-    *((LIMIT | {"type": kind}, NO_TYPE) for kind in ("limit", "STOP_LOSS", "OCO", "0", "LIMIT\0")),
+    *((LIMIT | {"type": kind}, NO_TYPE) for kind in ("limit", "STOP", "OCO", "0", "LIMIT\0")),
     *((LIMIT | {"timeInForce": kind}, NO_TIME_IN_FORCE) for kind in ("gtc", "GTX", "GTD", "0", "GTC\0")),
     *((LIMIT | {"newOrderRespType": kind}, invalid("newOrderRespType")) for kind in ("full", "ALL", "0")),
     *(

@@ -189,7 +189,7 @@ def test_a_trade_shows_both_sides_their_own(new_trader: NewTrader) -> None:
 def test_trading_with_oneself_shows_both_sides(new_trader: NewTrader) -> None:
     trader = new_trader(USDT="100000", BTC="1")
     trader.sell("0.5", "40000")
-    trader.buy("0.5", "40000")
+    trader.buy("0.5", "40000", selfTradePreventionMode="NONE")
     one, other = trader.get("myTrades", symbol="BTCUSDT")
     assert one["id"] == other["id"]
     assert {one["isBuyer"], other["isBuyer"]} == {one["isMaker"], other["isMaker"]} == {True, False}

@@ -51,7 +51,7 @@ def encode(parameters: Pairs) -> str:
 
 
 class Trader:
-    """One account's calls. ``get``, ``post`` and ``delete`` expect success and return what was answered."""
+    """One account's calls. ``get``, ``post``, ``put`` and ``delete`` expect success and return what was answered."""
 
     def __init__(self, http: httpx.Client, account: Credentials) -> None:
         self.http = http
@@ -64,6 +64,9 @@ class Trader:
 
     def post(self, path: str, **parameters: object) -> Any:
         return succeeded(self.send("POST", path, parameters))
+
+    def put(self, path: str, **parameters: object) -> Any:
+        return succeeded(self.send("PUT", path, parameters))
 
     def delete(self, path: str, **parameters: object) -> Any:
         return succeeded(self.send("DELETE", path, parameters))

@@ -134,6 +134,43 @@ def test_the_order_helpers(new_client: NewClient) -> None:
     assert buyer.get_symbol_ticker(symbol="BTCUSDT") == {"symbol": "BTCUSDT", "price": "30000.00000000"}
 
 
+def test_order_lists_stops_and_replacements(new_client: NewClient) -> None:
+    trader, other = new_client(USDT="100000", BTC="1"), new_client(BTC="1")
+    other.order_limit_sell(symbol="BTCUSDT", quantity="0.1", price="40000")
+    trader.order_limit_buy(symbol="BTCUSDT", quantity="0.1", price="40000")
+    pair = trader.create_oco_order(
+        symbol="BTCUSDT",
+        side="SELL",
+        quantity="0.1",
+        aboveType="LIMIT_MAKER",
+        abovePrice="60000",
+        belowType="STOP_LOSS",
+        belowStopPrice="30000",
+    )
+    assert [report["type"] for report in pair["orderReports"]] == ["LIMIT_MAKER", "STOP_LOSS"]
+    stop = trader.create_order(
+        symbol="BTCUSDT",
+        side="SELL",
+        type=Client.ORDER_TYPE_STOP_LOSS_LIMIT,
+        timeInForce="GTC",
+        quantity="0.1",
+        price="29000",
+        stopPrice="30000",
+    )
+    replaced = trader.cancel_replace_order(
+        symbol="BTCUSDT",
+        side="SELL",
+        type="LIMIT",
+        timeInForce="GTC",
+        quantity="0.1",
+        price="50000",
+        cancelReplaceMode="STOP_ON_FAILURE",
+        cancelOrderId=stop["orderId"],
+    )
+    assert (replaced["cancelResult"], replaced["newOrderResult"]) == ("SUCCESS", "SUCCESS")
+    assert len(trader.cancel_all_open_orders(symbol="BTCUSDT")) == 2
+
+
 def test_trying_an_order(client: Client) -> None:
     order = {**ORDER, "side": "BUY", "type": "LIMIT", "timeInForce": "GTC"}
     assert client.create_test_order(**order) == {}
@@ -193,7 +230,7 @@ async def test_asynchronous_orders(async_client: AsyncClient) -> None:
     assert cancelled["status"] == "CANCELED"
     assert await client.get_open_orders(symbol="BTCUSDT") == []
     await client.order_limit_sell(symbol="BTCUSDT", quantity="0.1", price="40000")
-    bought = await client.order_market_buy(symbol="BTCUSDT", quoteOrderQty="1000")
+    bought = await client.order_market_buy(symbol="BTCUSDT", quoteOrderQty="1000", selfTradePreventionMode="NONE")
     assert bought["executedQty"] == "0.02500000"
     assert len(await client.get_my_trades(symbol="BTCUSDT")) == 2
     assert len(await client.get_all_orders(symbol="BTCUSDT")) == 3
