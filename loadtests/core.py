@@ -22,7 +22,7 @@ from services.domain.commands import CancelOrder, Command, PlaceOrder
 from services.domain.orders import OrderType, TimeInForce
 from services.engine.core.exchange import Exchange
 from services.engine.journal import GENESIS_HASH, chain_hash
-from services.engine.settlement import Projection
+from services.engine.projection import Projection
 
 SEED: Final = 7
 ACCOUNTS: Final = 100
@@ -114,7 +114,7 @@ def timed_engine_work(tape: PreparedTape) -> float:
             assert isinstance(events, list), "every command of a tape is accepted"
             encoded.append(msgspec.Raw(encoder.encode(events)))
             projection.fold(events)
-        projection.columns()
+        projection.tables()
         commands, raw = encoder.encode(batch), encoder.encode(encoded)
         journal_hash = chain_hash(journal_hash, sequence, 1, _START_US + sequence, commands, raw)
     return time.perf_counter() - started_s
