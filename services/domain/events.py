@@ -84,8 +84,14 @@ class MatchPrevented(_Event, frozen=True):
     maker: OrderState
 
 
+class CancelRefused(_Event, frozen=True):
+    """The first half of a ReplaceOrder that goes on all the same."""
+
+    reason: Refusal
+
+
 class ReplacementRefused(_Event, frozen=True):
-    """The second half of a ReplaceOrder whose cancel succeeded."""
+    """The second half of a ReplaceOrder whose first half was done or may fail."""
 
     reason: Refusal
 
@@ -183,6 +189,7 @@ Event = (
     | OrderTriggered
     | OrderAmended
     | MatchPrevented
+    | CancelRefused
     | ReplacementRefused
     | OrderListChanged
     | MarketStatusSet

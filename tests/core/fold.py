@@ -127,7 +127,7 @@ def check_fold(fold: Fold, exchange: Exchange) -> None:
         for account_id, balances in exchange.accounts.balances.items()
         for asset, balance in balances.items()
     }
-    assert fold.transfers == dict(exchange.transfers)
+    assert fold.transfers == dict(exchange.transfers.window)
     supply: Counter[str] = Counter()
     for _, asset, amount in fold.transfers.values():
         supply[asset] += amount

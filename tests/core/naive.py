@@ -263,6 +263,7 @@ class NaiveExchange:
         self.preventions: list[Prevention] = []
         self.changed: list[Order] = []
         self.told_groups: list[Group] = []
+        self.first: Refusal | None = None
         self.second: Refusal | None = None
         self.prices: list[int] = []
         self.touched_legs: list[Order] = []
@@ -290,6 +291,7 @@ class NaiveExchange:
             self.update_count[symbol] if changed_levels else 0,
             self.preventions,
             {group.list_id: group.view() for group in self.told_groups},
+            self.first,
             self.second,
         )
 
@@ -418,8 +420,6 @@ class NaiveExchange:
         both = (market.multiplier_down_e8, market.multiplier_up_e8)
         bid = (market.bid_multiplier_down_e8, market.bid_multiplier_up_e8)
         ask = (market.ask_multiplier_down_e8, market.ask_multiplier_up_e8)
-        if not (both[1] or bid[1] or ask[1]):
-            return {}
         ratio = Decimal(price) * UNITS / reference
         return {
             Refusal.PERCENT_PRICE: ratio < both[0] or 0 < both[1] < ratio,
@@ -601,10 +601,7 @@ class NaiveExchange:
         fault = first(self._number_faults(place, self.markets[place.symbol]))
         if fault in FILTERS_BEFORE_A_REPLACEMENT:
             return fault
-        fault = self._cancel_fault(cancel)
-        if fault is None or (not command.stop_on_failure and first(self._order_faults(place)) is None):
-            return None
-        return fault
+        return self._cancel_fault(cancel) if command.stop_on_failure else None
 
     def _amendment_fault(self, command: AmendOrder) -> Refusal | None:
         fault = self._cancel_fault(command)
@@ -792,7 +789,8 @@ class NaiveExchange:
         return order
 
     def _replace(self, command: ReplaceOrder) -> None:
-        if self._cancel_fault(command.cancel) is None:
+        self.first = self._cancel_fault(command.cancel)
+        if self.first is None:
             self._cancel(self._named_orders(command.cancel))
         self.second = first(self._order_faults(command.place))
         if self.second is None:

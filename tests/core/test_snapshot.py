@@ -119,7 +119,7 @@ def test_transfers_are_forgotten_in_the_order_they_came() -> None:
     core = CoreVenue()
     scenario = Scenario(core)
     scenario.play("ada deposits 3 BTC as zz, ada deposits 1 BTC as aa, ada withdraws 1 BTC as mm")
-    assert list(restart(core.exchange).transfers) == ["zz", "aa", "mm"]
+    assert list(restart(core.exchange).transfers.window) == ["zz", "aa", "mm"]
 
 
 def test_an_empty_exchange_can_be_captured() -> None:

@@ -6,7 +6,7 @@ from services.domain.commands import Deposit, Withdraw
 from services.domain.events import BalanceChanged, FundsDeposited, FundsWithdrawn
 from services.domain.money import MAX_E8
 from services.domain.refusals import Refusal
-from services.engine.core.exchange import TRANSFER_WINDOW
+from services.engine.core.transfers import TRANSFER_WINDOW
 from tests.core.scenario import ACTORS, Scenario
 from tests.core.venue import CoreVenue, Venue
 
@@ -136,7 +136,7 @@ def test_the_oldest_reference_is_forgotten_when_the_window_is_full() -> None:
     assert scenario.apply(Deposit(ADA, "BTC", 1, "ref0")).refusal is Refusal.REFERENCE_ALREADY_USED
     assert scenario.apply(Deposit(ADA, "BTC", 1, "one more")).refusal is None
     assert scenario.apply(Deposit(ADA, "BTC", 1, "ref1")).refusal is Refusal.REFERENCE_ALREADY_USED
-    assert len(core.exchange.transfers) == TRANSFER_WINDOW
+    assert len(core.exchange.transfers.window) == TRANSFER_WINDOW
     assert scenario.apply(Deposit(ADA, "BTC", 1, "ref0")).refusal is None
 
 

@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 from services.domain.commands import Command, PlaceOrder
 from services.domain.events import (
     BookChanged,
+    CancelRefused,
     Event,
     MatchPrevented,
     OrderAccepted,
@@ -94,7 +95,7 @@ class Outcome:
     """What one command did: the refusal, or the trades in order and the last state of every order it changed.
 
     ``levels`` are the new totals of the price levels that changed and ``update_id`` numbers that change, 0 if none.
-    ``second`` is why a replacement was refused after its cancel.
+    ``first`` and ``second`` are why the halves of a replacement failed.
     """
 
     refusal: Refusal | None = None
@@ -104,6 +105,7 @@ class Outcome:
     update_id: int = 0
     preventions: list[Prevention] = field(default_factory=list)
     lists: dict[int, ListView] = field(default_factory=dict)
+    first: Refusal | None = None
     second: Refusal | None = None
 
 
@@ -177,6 +179,8 @@ def observe(events: Sequence[Event]) -> Outcome:
             case OrderListChanged():
                 tied = event.order_list
                 outcome.lists[tied.order_list_id] = ListView(tied.order_list_id, tied.is_done, tied.orders)
+            case CancelRefused():
+                outcome = replace(outcome, first=event.reason)
             case ReplacementRefused():
                 outcome = replace(outcome, second=event.reason)
             case BookChanged():

@@ -16,11 +16,16 @@ FEE_ACCOUNT_ID: Final = 1
 
 
 class Balance:
-    __slots__ = ("free_e8", "locked_e8")
+    """``is_touched`` while the current command has changed it and not told yet."""
 
-    def __init__(self, free_e8: int = 0, locked_e8: int = 0) -> None:
+    __slots__ = ("account_id", "asset", "free_e8", "is_touched", "locked_e8")
+
+    def __init__(self, account_id: int, asset: str, free_e8: int = 0, locked_e8: int = 0) -> None:
+        self.account_id = account_id
+        self.asset = asset
         self.free_e8 = free_e8
         self.locked_e8 = locked_e8
+        self.is_touched = False
 
 
 class Accounts:
@@ -32,7 +37,7 @@ class Accounts:
         self.balances: dict[int, dict[str, Balance]] = {}
         self.supply: dict[str, int] = {}
         self.terms: dict[int, SetAccountTerms] = {}
-        self._touched: dict[tuple[int, str], Balance] = {}
+        self._touched: list[Balance] = []
 
     def free(self, account_id: int, asset: str) -> int:
         balance = self.balances.get(account_id, _NONE).get(asset)
@@ -49,8 +54,10 @@ class Accounts:
             balances = self.balances[account_id] = {}
         balance = balances.get(asset)
         if balance is None:
-            balance = balances[asset] = Balance()
-        self._touched[account_id, asset] = balance
+            balance = balances[asset] = Balance(account_id, asset)
+        if not balance.is_touched:
+            balance.is_touched = True
+            self._touched.append(balance)
         return balance
 
     def lock(self, account_id: int, asset: str, amount_e8: int) -> None:
@@ -106,10 +113,10 @@ class Accounts:
 
     def changes(self) -> list[BalanceChanged]:
         """One event per balance touched since the last call."""
-        changes = [
-            BalanceChanged(account_id, asset, balance.free_e8, balance.locked_e8)
-            for (account_id, asset), balance in self._touched.items()
-        ]
+        changes = []
+        for balance in self._touched:
+            balance.is_touched = False
+            changes.append(BalanceChanged(balance.account_id, balance.asset, balance.free_e8, balance.locked_e8))
         self._touched.clear()
         return changes
 

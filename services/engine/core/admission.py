@@ -13,21 +13,16 @@ from services.domain.orders import (
     CONTINGENT_TYPES,
     PRICELESS_TYPES,
     OrderType,
-    PegPrice,
     SelfTradePrevention,
     Side,
-    TimeInForce,
 )
 from services.domain.refusals import Refusal
 from services.engine.core import filters
 from services.engine.core.accounts import Accounts
+from services.engine.core.form import is_well_formed
 from services.engine.core.listing import Listing
 from services.engine.core.sweep import sweep_for_quantity, sweep_for_quote
 from services.engine.core.triggers import is_reached
-from services.engine.core.turn import pegged_price_e8
-
-MAX_PEG_OFFSET: Final = 100
-_TYPES_WITH_TIME_IN_FORCE: Final = frozenset({OrderType.LIMIT, OrderType.STOP_LOSS_LIMIT, OrderType.TAKE_PROFIT_LIMIT})
 
 _FILTERS: Final = frozenset(
     {
@@ -53,33 +48,33 @@ class Admitted(NamedTuple):
 
 
 class Admission:
-    """The checks, with what they look at. ``listings`` and ``venue`` are for limits that span markets."""
+    """The checks of one market. ``listings`` and the venue are for limits that span markets."""
 
-    __slots__ = ("_accounts", "_listing", "_listings", "_now_us", "_venue")
+    __slots__ = ("_accounts", "_listing", "_listings")
 
-    def __init__(
-        self, accounts: Accounts, listing: Listing, listings: dict[str, Listing], venue: Venue, now_us: int
-    ) -> None:
+    def __init__(self, accounts: Accounts, listing: Listing, listings: dict[str, Listing]) -> None:
         self._accounts = accounts
         self._listing = listing
         self._listings = listings
-        self._venue = venue
-        self._now_us = now_us
 
-    def admit(self, command: PlaceOrder) -> Admitted | Refusal:
+    def admit(self, command: PlaceOrder, venue: Venue, now_us: int) -> Admitted | Refusal:
         """Check a single order against its market, the book and its owner's balance."""
-        admitted = self.admit_unfunded(command)
-        if isinstance(admitted, Refusal):
+        admitted = self.admit_unfunded(command, venue, now_us)
+        if not isinstance(admitted, Admitted):
             return admitted
-        refusal = self.refuse_entry(command, admitted.limit_e8)
-        if refusal is not None:
-            return refusal
+        kind = command.type
+        if kind is not OrderType.LIMIT and kind is not OrderType.MARKET:
+            refusal = self.refuse_entry(command, admitted.limit_e8)
+            if refusal is not None:
+                return refusal
         asset = self._listing.paying_asset(command.side)
         if self._accounts.free(command.account_id, asset) < admitted.need_e8:
             return Refusal.INSUFFICIENT_BALANCE
         return admitted
 
-    def admit_unfunded(self, command: PlaceOrder, *, counts: bool = True) -> Admitted | Refusal:
+    def admit_unfunded(
+        self, command: PlaceOrder, venue: Venue, now_us: int, *, counts: bool = True
+    ) -> Admitted | Refusal:
         """All checks but those of the moment of entry and of the balance, which a list makes for all its orders."""
         listing = self._listing
         if not is_well_formed(command):
@@ -91,27 +86,38 @@ class Admission:
         prevention = self._prevention(command)
         if prevention not in listing.market.allowed_self_trade_prevention:
             return Refusal.SELF_TRADE_PREVENTION_NOT_ALLOWED
-        admitted = self._admit_numbers(command, prevention)
-        if isinstance(admitted, Refusal):
+        admitted = self._admit_numbers(command, prevention, now_us)
+        if not isinstance(admitted, Admitted):
             return admitted
-        refusal = None
+        return self._refuse_by_limits(command, admitted, venue, counts=counts) or admitted
+
+    def _refuse_by_limits(
+        self, command: PlaceOrder, admitted: Admitted, venue: Venue, *, counts: bool
+    ) -> Refusal | None:
+        """How much and how many orders one account may have."""
+        listing = self._listing
         if listing.market.max_position_e8:
             refusal = filters.max_position(command, admitted.quantity_e8, listing, self._accounts)
-        if refusal is None and counts and command.type is not OrderType.MARKET:
-            refusal = filters.order_counts((command,), listing, self._listings, self._venue)
-        if refusal is None and self._venue.max_order_amounts_e8:
+            if refusal is not None:
+                return refusal
+        if counts and command.type is not OrderType.MARKET:
+            is_algo, is_iceberg = command.type in CONTINGENT_TYPES, command.iceberg_e8 > 0
+            refusal = filters.order_counts(command.account_id, 1, is_algo, is_iceberg, listing, self._listings, venue)
+            if refusal is not None:
+                return refusal
+        if venue.max_order_amounts_e8:
             price = admitted.limit_e8 or listing.last_price_e8
-            refusal = filters.max_asset(admitted.quantity_e8, price, listing.market, self._venue)
-        return admitted if refusal is None else refusal
+            return filters.max_asset(admitted.quantity_e8, price, listing.market, venue)
+        return None
 
-    def refuse_by_filter(self, command: PlaceOrder) -> Refusal | None:
+    def refuse_by_filter(self, command: PlaceOrder, now_us: int) -> Refusal | None:
         """Only the filters that look at the order alone, whatever else may be wrong with it."""
-        admitted = self._admit_numbers(command, self._prevention(command))
-        return admitted if isinstance(admitted, Refusal) and admitted in _FILTERS else None
+        admitted = self._admit_numbers(command, self._prevention(command), now_us)
+        return admitted if not isinstance(admitted, Admitted) and admitted in _FILTERS else None
 
-    def _admit_numbers(self, command: PlaceOrder, prevention: SelfTradePrevention) -> Admitted | Refusal:
+    def _admit_numbers(self, command: PlaceOrder, prevention: SelfTradePrevention, now_us: int) -> Admitted | Refusal:
         admit = self._admit_market if command.type is OrderType.MARKET else self._admit_priced
-        return admit(command, prevention)
+        return admit(command, prevention, now_us)
 
     def _prevention(self, command: PlaceOrder) -> SelfTradePrevention:
         """The order's own mode, else the account's, else the market's."""
@@ -122,7 +128,7 @@ class Admission:
             return terms.self_trade_prevention
         return self._listing.market.default_self_trade_prevention
 
-    def _admit_priced(self, command: PlaceOrder, prevention: SelfTradePrevention) -> Admitted | Refusal:
+    def _admit_priced(self, command: PlaceOrder, prevention: SelfTradePrevention, now_us: int) -> Admitted | Refusal:
         """Everything but MARKET: limit orders, and stops whether they become limit or market orders."""
         listing = self._listing
         market = listing.market
@@ -130,44 +136,44 @@ class Admission:
         if command.iceberg_e8 >= quantity:
             return Refusal.ICEBERG_EXCEEDS_QUANTITY
         if command.peg_price is not None and command.type not in CONTINGENT_TYPES:
-            limit = pegged_price_e8(listing, command.side, command.peg_price, command.peg_offset, command.price_e8)
+            limit = listing.book.pegged_price_e8(command.side, command.peg_price, command.peg_offset, command.price_e8)
             if not limit:
                 return Refusal.NO_PEG_LEVEL
-        refusal = self._refuse_numbers(command, limit)
+        refusal = self._refuse_numbers(command, limit, now_us)
         if refusal is not None:
             return refusal
         amount = notional_exact(limit or command.stop_price_e8 or listing.last_price_e8, quantity)
-        refusal = filters.notional(amount, market) if limit else filters.market_notional(amount, market)
-        if refusal is not None:
-            return refusal
+        fits = filters.fits_notional(amount, market) if limit else filters.fits_market_notional(amount, market)
+        if not fits:
+            return Refusal.NOTIONAL
         return Admitted(quantity, limit, amount if command.side is Side.BUY else quantity, prevention)
 
-    def _refuse_numbers(self, command: PlaceOrder, limit_e8: int) -> Refusal | None:
+    def _refuse_numbers(self, command: PlaceOrder, limit_e8: int, now_us: int) -> Refusal | None:
         """Price, quantity and trailing filters, asked only where the order has such a number."""
         market, quantity = self._listing.market, command.quantity_e8
-        prices = {limit_e8, command.price_e8, command.stop_price_e8} - {0}
-        if any(filters.price_filter(price, market) is not None for price in prices):
-            return Refusal.PRICE_FILTER
-        if filters.lot_size(quantity, market) is not None:
+        for price in (limit_e8, command.price_e8, command.stop_price_e8):
+            if price and not filters.fits_price(price, market):
+                return Refusal.PRICE_FILTER
+        if not filters.fits_lot(quantity, market):
             return Refusal.LOT_SIZE
-        if command.iceberg_e8 and filters.lot_size(command.iceberg_e8, market) is not None:
+        if command.iceberg_e8 and not filters.fits_lot(command.iceberg_e8, market):
             return Refusal.LOT_SIZE
         if limit_e8 and self._overfills_level(command.side, limit_e8, quantity):
             return Refusal.LEVEL_FULL
-        refusal = filters.market_lot_size(quantity, market) if command.type in PRICELESS_TYPES else None
-        if refusal is None and command.iceberg_e8:
-            refusal = filters.iceberg_parts(command, market)
+        if command.type in PRICELESS_TYPES and not filters.fits_market_lot(quantity, market):
+            return Refusal.MARKET_LOT_SIZE
+        refusal = filters.iceberg_parts(command, market) if command.iceberg_e8 else None
         if refusal is None and command.trailing_delta:
             refusal = filters.trailing_delta(command, market)
         if refusal is None and limit_e8:
-            refusal = filters.percent_price(limit_e8, command.side, self._listing, self._now_us)
+            refusal = filters.percent_price(limit_e8, command.side, self._listing, now_us)
         return refusal
 
     def _overfills_level(self, side: Side, price_e8: int, quantity_e8: int) -> bool:
         level = self._listing.book.own_side(side).levels.get(price_e8)
         return level is not None and level.quantity_e8 + quantity_e8 > MAX_E8
 
-    def _admit_market(self, command: PlaceOrder, prevention: SelfTradePrevention) -> Admitted | Refusal:
+    def _admit_market(self, command: PlaceOrder, prevention: SelfTradePrevention, now_us: int) -> Admitted | Refusal:
         """A MARKET order reserves exactly what sweeping the book now costs, so it can never fail half way.
 
         Asking for more than the book holds is allowed: the rest expires.
@@ -186,59 +192,23 @@ class Admission:
         else:
             quantity = reserve = command.quantity_e8
             sweep = sweep_for_quantity(listing, accounts, command.account_id, command.side, prevention, quantity, 0)
-            amount = notional_exact(listing.reference_price_e8(self._now_us), quantity)
-        refusal = (
-            filters.lot_size(quantity, market)
-            or filters.market_lot_size(quantity, market)
-            or filters.market_notional(amount, market)
-        )
-        if refusal is not None:
-            return refusal
+            amount = notional_exact(listing.reference_price_e8(now_us), quantity)
+        if not filters.fits_lot(quantity, market):
+            return Refusal.LOT_SIZE
+        if not filters.fits_market_lot(quantity, market):
+            return Refusal.MARKET_LOT_SIZE
+        if not filters.fits_market_notional(amount, market):
+            return Refusal.NOTIONAL
         return Admitted(quantity, 0, sweep.quote_e8 if command.side is Side.BUY else reserve, prevention)
 
     def refuse_entry(self, command: PlaceOrder, limit_e8: int) -> Refusal | None:
         """What depends on the market at the moment of entry."""
         listing = self._listing
         if command.type is OrderType.LIMIT_MAKER:
-            opposite = listing.book.opposite_side(command.side)
-            best = opposite.best()
-            if best is not None and opposite.crosses(best, limit_e8):
+            if listing.book.opposite_side(command.side).best_within(limit_e8) is not None:
                 return Refusal.WOULD_MATCH_IMMEDIATELY
         elif command.type in CONTINGENT_TYPES and command.stop_price_e8 and not command.trailing_delta:
             last = listing.last_price_e8
             if last and is_reached(command.side, command.type, command.stop_price_e8, last):
                 return Refusal.WOULD_TRIGGER_IMMEDIATELY
         return None
-
-
-def is_well_formed(command: PlaceOrder) -> bool:
-    """Does the command have what its type needs, and nothing that its type cannot have?"""
-    numbers = (command.quantity_e8, command.price_e8, command.quote_quantity_e8, command.stop_price_e8)
-    if min(*numbers, command.trailing_delta, command.iceberg_e8, command.peg_offset) < 0:
-        return False
-    if command.time_in_force is not TimeInForce.GTC and (
-        command.type not in _TYPES_WITH_TIME_IN_FORCE or command.iceberg_e8
-    ):
-        return False
-    stops = command.stop_price_e8 > 0 or command.trailing_delta > 0
-    if stops != (command.type in CONTINGENT_TYPES) or not _peg_is_well_formed(command):
-        return False
-    if command.type is OrderType.MARKET:
-        one_quantity = (command.quantity_e8 > 0) != (command.quote_quantity_e8 > 0)
-    else:
-        one_quantity = command.quantity_e8 > 0 and command.quote_quantity_e8 == 0
-    if command.type in PRICELESS_TYPES:
-        return one_quantity and command.price_e8 == 0 and command.iceberg_e8 == 0
-    return one_quantity and (command.price_e8 > 0 or command.peg_price is not None)
-
-
-def _peg_is_well_formed(command: PlaceOrder) -> bool:
-    """Section 4.6: which orders may take their price from the book, and from which side of it."""
-    if command.peg_price is None:
-        return command.peg_offset == 0
-    if command.peg_offset > MAX_PEG_OFFSET or command.type in PRICELESS_TYPES:
-        return False
-    if command.type is OrderType.LIMIT_MAKER:
-        return command.peg_price is PegPrice.PRIMARY_PEG
-    joins_the_queue = command.type is OrderType.LIMIT and command.peg_price is PegPrice.PRIMARY_PEG
-    return not joins_the_queue or command.time_in_force is TimeInForce.GTC

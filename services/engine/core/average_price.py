@@ -1,58 +1,84 @@
 """The volume-weighted average price of the last minutes, kept in one bucket a second.
 
-Used by filters whose reference is an average (dialect reference section 3). There are never more than 3,600 buckets,
-however many trades there are. Only a trade changes them: reading does not.
+Used by filters whose reference is an average (dialect reference section 3). Only a trade changes the buckets. There are
+never many more than an hour has seconds, however many trades there are; each holds the sums since the first bucket, so
+a window's average is a search and a difference.
 """
 
-from collections import deque
+from bisect import bisect_left
 from typing import Final
 
 from services.domain.market import MAX_AVERAGE_MINUTES
 from services.domain.money import ONE_E8
 
-_SECOND_US: Final = 1_000_000
+SECOND_US: Final = 1_000_000
+_MAX_AGE_S: Final = 60 * MAX_AVERAGE_MINUTES
+# Buckets that have become too old go many at a time, because that moves the others.
+_SPARE_BUCKETS: Final = 600
 
 
 class AveragePrice:
-    """Buckets are (second, quantity, quote)."""
+    """``_quantities_e8[i]`` and ``_quotes_e8[i]`` are the sums of all trades up to the end of ``_seconds[i]``."""
 
-    __slots__ = ("_quantity_e8", "_quote_e8", "buckets")
+    __slots__ = ("_asked", "_forgotten", "_quantities_e8", "_quotes_e8", "_seconds")
 
     def __init__(self) -> None:
-        self.buckets: deque[tuple[int, int, int]] = deque()
-        self._quantity_e8 = 0
-        self._quote_e8 = 0
+        self._seconds: list[int] = []
+        self._quantities_e8: list[int] = []
+        self._quotes_e8: list[int] = []
+        # The sums before the first bucket.
+        self._forgotten = (0, 0)
+        # The last question, as (first second, its answer), until a trade changes the answer.
+        self._asked: tuple[int, int] | None = None
 
-    def add(self, time_us: int, quantity_e8: int, quote_e8: int) -> None:
-        second = time_us // _SECOND_US
-        self._forget_before(second - 60 * MAX_AVERAGE_MINUTES)
-        if self.buckets and self.buckets[-1][0] == second:
-            _, earlier_quantity_e8, earlier_quote_e8 = self.buckets.pop()
-            self.buckets.append((second, earlier_quantity_e8 + quantity_e8, earlier_quote_e8 + quote_e8))
-        else:
-            self.buckets.append((second, quantity_e8, quote_e8))
-        self._quantity_e8 += quantity_e8
-        self._quote_e8 += quote_e8
-
-    def restore(self, bucket: tuple[int, int, int]) -> None:
-        """Put back the next bucket of a snapshot."""
-        self.buckets.append(bucket)
-        self._quantity_e8 += bucket[1]
-        self._quote_e8 += bucket[2]
+    def add(self, second: int, quantity_e8: int, quote_e8: int) -> None:
+        """Note a trade; time never runs backwards."""
+        seconds = self._seconds
+        self._asked = None
+        if seconds and seconds[-1] == second:
+            self._quantities_e8[-1] += quantity_e8
+            self._quotes_e8[-1] += quote_e8
+            return
+        quantity_sum_e8, quote_sum_e8 = self._sums_before(len(seconds))
+        seconds.append(second)
+        self._quantities_e8.append(quantity_sum_e8 + quantity_e8)
+        self._quotes_e8.append(quote_sum_e8 + quote_e8)
+        if len(seconds) > _MAX_AGE_S + _SPARE_BUCKETS:
+            self._forget(bisect_left(seconds, second - _MAX_AGE_S))
 
     def price_e8(self, now_us: int, minutes: int) -> int:
-        """The average, rounded down to 1e-8; 0 when there was no trade in the window. Changes nothing."""
-        oldest = now_us // _SECOND_US - 60 * minutes
-        quantity_e8, quote_e8 = self._quantity_e8, self._quote_e8
-        for second, old_quantity_e8, old_quote_e8 in self.buckets:
-            if second >= oldest:
-                break
-            quantity_e8 -= old_quantity_e8
-            quote_e8 -= old_quote_e8
-        return quote_e8 * ONE_E8 // quantity_e8 if quantity_e8 else 0
+        """The average, rounded down to 1e-8; 0 when there was no trade in the window."""
+        oldest = now_us // SECOND_US - 60 * minutes
+        if self._asked is not None and self._asked[0] == oldest:
+            return self._asked[1]
+        price_e8 = self._price_since(oldest)
+        self._asked = oldest, price_e8
+        return price_e8
 
-    def _forget_before(self, oldest: int) -> None:
-        while self.buckets and self.buckets[0][0] < oldest:
-            _, quantity_e8, quote_e8 = self.buckets.popleft()
-            self._quantity_e8 -= quantity_e8
-            self._quote_e8 -= quote_e8
+    def buckets(self) -> list[tuple[int, int, int]]:
+        """(second, quantity, quote) of every second with trades of which a question can still be asked."""
+        if not self._seconds:
+            return []
+        first = bisect_left(self._seconds, self._seconds[-1] - _MAX_AGE_S)
+        quantity_before_e8, quote_before_e8 = self._sums_before(first)
+        buckets = []
+        for second, quantity_e8, quote_e8 in zip(
+            self._seconds[first:], self._quantities_e8[first:], self._quotes_e8[first:], strict=True
+        ):
+            buckets.append((second, quantity_e8 - quantity_before_e8, quote_e8 - quote_before_e8))
+            quantity_before_e8, quote_before_e8 = quantity_e8, quote_e8
+        return buckets
+
+    def _price_since(self, oldest: int) -> int:
+        if not self._seconds or self._seconds[-1] < oldest:
+            return 0
+        quantity_before_e8, quote_before_e8 = self._sums_before(bisect_left(self._seconds, oldest))
+        quantity_e8 = self._quantities_e8[-1] - quantity_before_e8
+        return (self._quotes_e8[-1] - quote_before_e8) * ONE_E8 // quantity_e8
+
+    def _sums_before(self, index: int) -> tuple[int, int]:
+        return (self._quantities_e8[index - 1], self._quotes_e8[index - 1]) if index else self._forgotten
+
+    def _forget(self, count: int) -> None:
+        self._forgotten = self._sums_before(count)
+        del self._seconds[:count], self._quantities_e8[:count], self._quotes_e8[:count]

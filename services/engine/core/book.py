@@ -13,7 +13,7 @@ Invariants
 Cost: best O(1); add and remove O(1) at an existing price, O(log n) search plus a memmove at a new one.
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, insort
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -181,6 +181,10 @@ class Order:
             None if special is None else special.details(),
         )
 
+    @property
+    def order_list(self) -> "OrderList | None":
+        return None if self.special is None else self.special.order_list
+
     def be_special(self) -> Special:
         """Return what only some orders have, making this one of them."""
         if self.special is None:
@@ -248,6 +252,13 @@ class PriceLevels:
     def best(self) -> Level | None:
         return self.levels[self._keys[-1] * self._sign] if self._keys else None
 
+    def best_within(self, limit_e8: int) -> Level | None:
+        """The best level, if an order from the other side with this limit would trade there. A limit of 0 means any."""
+        if not self._keys:
+            return None
+        key = self._keys[-1]
+        return self.levels[key * self._sign] if limit_e8 == 0 or key >= limit_e8 * self._sign else None
+
     def best_first(self) -> Iterator[Level]:
         for key in reversed(self._keys):
             yield self.levels[key * self._sign]
@@ -265,8 +276,7 @@ class PriceLevels:
         level = self.levels.get(price_e8)
         if level is None:
             level = self.levels[price_e8] = Level(price_e8)
-            key = price_e8 * self._sign
-            self._keys.insert(bisect_left(self._keys, key), key)
+            insort(self._keys, price_e8 * self._sign)
         level.append(order)
         level.quantity_e8 += order.remaining_e8
         level.hidden_e8 += order.hidden_e8
@@ -297,15 +307,12 @@ class PriceLevels:
 
     def changed_levels(self) -> tuple[tuple[int, int], ...]:
         """New (price, shown quantity) of every level touched since the last call, 0 where the level is gone."""
-        if not self.touched:
-            return ()
-        levels = self.levels
-        changes = tuple(
-            (price, levels[price].quantity_e8 - levels[price].hidden_e8 if price in levels else 0)
-            for price in self.touched
-        )
+        changes = []
+        for price_e8 in self.touched:
+            level = self.levels.get(price_e8)
+            changes.append((price_e8, 0 if level is None else level.quantity_e8 - level.hidden_e8))
         self.touched.clear()
-        return changes
+        return tuple(changes)
 
     def depth(self, limit: int) -> list[tuple[int, int]]:
         """The best ``limit`` levels as (price, shown quantity), best first."""
@@ -329,3 +336,13 @@ class Book:
 
     def opposite_side(self, side: Side) -> PriceLevels:
         return self.asks if side is Side.BUY else self.bids
+
+    def pegged_price_e8(self, side: Side, peg: PegPrice, offset: int, cap_e8: int) -> int:
+        """The price of the level a peg names, no worse than ``cap_e8`` if that is given; 0 without such a level."""
+        levels = self.own_side(side) if peg is PegPrice.PRIMARY_PEG else self.opposite_side(side)
+        level = levels.nth_best(offset)
+        if level is None:
+            return 0
+        if not cap_e8:
+            return level.price_e8
+        return min(level.price_e8, cap_e8) if side is Side.BUY else max(level.price_e8, cap_e8)

@@ -6,11 +6,8 @@
 Order of events of one command: what happened to orders, then every balance touched, then the book's new levels.
 """
 
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, Final
-
-from msgspec.structs import replace
 
 from services.domain.commands import (
     AmendOrder,
@@ -32,9 +29,8 @@ from services.domain.commands import (
 )
 from services.domain.events import (
     AccountTermsSet,
+    CancelRefused,
     Event,
-    FundsDeposited,
-    FundsWithdrawn,
     MarketDefined,
     MarketStatusSet,
     OrderAccepted,
@@ -43,8 +39,8 @@ from services.domain.events import (
     ReplacementRefused,
     VenueDefined,
 )
-from services.domain.market import MAX_FEE_RATE_E8, Market, MarketStatus, Venue
-from services.domain.money import MAX_E8, notional_exact
+from services.domain.market import MAX_FEE_RATE_E8, Market, Venue
+from services.domain.money import MAX_E8
 from services.domain.orders import (
     CONTINGENT_TYPES,
     OPEN_STATUSES,
@@ -52,33 +48,55 @@ from services.domain.orders import (
     OrderState,
     OrderStatus,
     OrderType,
-    Side,
 )
 from services.domain.refusals import Refusal
-from services.engine.core import filters
 from services.engine.core.accounts import Accounts
-from services.engine.core.admission import Admission, Admitted, is_well_formed
+from services.engine.core.admission import Admission, Admitted
+from services.engine.core.amendment import refuse_amendment
 from services.engine.core.book import Order
+from services.engine.core.consequences import Consequences
+from services.engine.core.form import is_well_formed
+from services.engine.core.list_admission import ListAdmission
 from services.engine.core.listing import Listing
 from services.engine.core.order_lists import OrderList
+from services.engine.core.transfers import Transfers
 from services.engine.core.turn import Turn
 
-# How many transfer references are remembered; a repeat within this window is recognised and refused. The database's
-# unique constraint stands behind it.
-TRANSFER_WINDOW: Final = 100_000
-MAX_REFERENCE_LENGTH: Final = 128
-
-# (account, asset, signed amount) of a remembered transfer.
-Transfer = tuple[int, str, int]
 Outcome = list[Event] | Refusal
 
 _CANCELLABLE: Final = {
     CancelRestriction.ONLY_NEW: OrderStatus.NEW,
     CancelRestriction.ONLY_PARTIALLY_FILLED: OrderStatus.PARTIALLY_FILLED,
 }
-_TAKES_PROFIT: Final = frozenset({OrderType.LIMIT_MAKER, OrderType.TAKE_PROFIT, OrderType.TAKE_PROFIT_LIMIT})
-_STOPS_LOSS: Final = frozenset({OrderType.STOP_LOSS, OrderType.STOP_LOSS_LIMIT})
-_LEGS: Final = {ListKind.OCO: 2, ListKind.OTO: 2, ListKind.OTOCO: 3, ListKind.OPO: 2, ListKind.OPOCO: 3}
+
+
+class Desk:
+    """What works on one market: its checks and its turns."""
+
+    __slots__ = ("_consequences", "admission", "list_admission", "listing", "turn")
+
+    def __init__(
+        self, accounts: Accounts, listing: Listing, listings: dict[str, Listing], orders: dict[int, Order]
+    ) -> None:
+        self.listing = listing
+        self.admission = Admission(accounts, listing, listings)
+        self.list_admission = ListAdmission(self.admission, accounts, listing, listings)
+        self.turn = Turn(accounts, listing, orders)
+        self._consequences = Consequences(self.turn)
+
+    def begin(self, now_us: int) -> Turn:
+        self.turn.begin(now_us)
+        return self.turn
+
+    def settle(self) -> None:
+        """Carry out what has been caused so far."""
+        turn = self.turn
+        if turn.prices or turn.affected or turn.agenda:
+            self._consequences.settle()
+
+    def finish(self) -> list[Event]:
+        self.settle()
+        return self.turn.close()
 
 
 class Exchange:
@@ -90,12 +108,12 @@ class Exchange:
         self.assets: set[str] = set()
         self.venue = Venue()
         self.orders: dict[int, Order] = {}
+        self.transfers = Transfers(self.accounts, self.assets)
         self.last_order_id = 0
         self.last_order_list_id = 0
         self.last_execution_id = 0
         self.now_us = 0
-        self.transfers: OrderedDict[str, Transfer] = OrderedDict()
-        self._turns: dict[str, Turn] = {}
+        self._desks: dict[str, Desk] = {}
         self._handlers: dict[type[Any], Callable[[Any], Outcome]] = {
             PlaceOrder: self._place,
             PlaceOrderList: self._place_list,
@@ -104,8 +122,8 @@ class Exchange:
             CancelAllOrders: self._cancel_all,
             ReplaceOrder: self._replace,
             AmendOrder: self._amend,
-            Deposit: self._deposit,
-            Withdraw: self._withdraw,
+            Deposit: self.transfers.deposit,
+            Withdraw: self.transfers.withdraw,
             DefineMarket: self._define_market,
             DefineVenue: self._define_venue,
             SetMarketStatus: self._set_market_status,
@@ -118,46 +136,49 @@ class Exchange:
         if now_us > earlier_us:
             self.now_us = now_us
         outcome = self._handlers[type(command)](command)
-        if isinstance(outcome, Refusal):
+        if not isinstance(outcome, list):
             self.now_us = earlier_us
         return outcome
 
     def check(self, command: PlaceOrder) -> Refusal | None:
         """Say whether the order would be accepted now; change nothing."""
-        listing = self.listings.get(command.symbol)
-        if listing is None:
+        desk = self._desks.get(command.symbol)
+        if desk is None:
             return Refusal.UNKNOWN_SYMBOL
-        admitted = self._admission(listing).admit(command)
-        return admitted if isinstance(admitted, Refusal) else None
+        admitted = desk.admission.admit(command, self.venue, self.now_us)
+        return None if isinstance(admitted, Admitted) else admitted
+
+    def list_market(self, market: Market) -> Listing:
+        """Open a new market with an empty book."""
+        listing = self.listings[market.symbol] = Listing(market)
+        self.assets.update((market.base_asset, market.quote_asset))
+        self._desks[market.symbol] = Desk(self.accounts, listing, self.listings, self.orders)
+        return listing
 
     # One order
 
     def _place(self, command: PlaceOrder) -> Outcome:
-        listing = self.listings.get(command.symbol)
-        if listing is None:
+        desk = self._desks.get(command.symbol)
+        if desk is None:
             return Refusal.UNKNOWN_SYMBOL
-        admitted = self._admission(listing).admit(command)
-        if isinstance(admitted, Refusal):
+        admitted = desk.admission.admit(command, self.venue, self.now_us)
+        if not isinstance(admitted, Admitted):
             return admitted
         # From here on nothing can fail.
-        turn = self._turn(listing)
-        self._enter(turn, command, admitted)
-        turn.settle_consequences()
-        return turn.close()
+        self._enter(desk.begin(self.now_us), command, admitted)
+        return desk.finish()
 
     def _enter(self, turn: Turn, command: PlaceOrder, admitted: Admitted) -> None:
-        order = self._open(command, admitted)
-        if command.type not in CONTINGENT_TYPES:
-            order.working_us = self.now_us
-        asset = turn.listing.paying_asset(order.side)
-        self.accounts.lock(order.account_id, asset, admitted.need_e8)
-        order.reserved_e8 = admitted.need_e8
-        turn.events.append(OrderAccepted(order.state()))
-        turn.enter(order)
+        state = self._new_state(command, admitted, 0 if command.type in CONTINGENT_TYPES else self.now_us)
+        self.accounts.lock(command.account_id, turn.listing.paying_asset(command.side), admitted.need_e8)
+        turn.events.append(OrderAccepted(state))
+        turn.enter(Order(state, admitted.need_e8))
 
-    def _open(self, command: PlaceOrder, admitted: Admitted, order_list_id: int = 0) -> Order:
+    def _new_state(
+        self, command: PlaceOrder, admitted: Admitted, working_us: int, order_list_id: int = 0
+    ) -> OrderState:
         self.last_order_id += 1
-        state = OrderState(
+        return OrderState(
             self.last_order_id,
             command.account_id,
             command.symbol,
@@ -173,11 +194,10 @@ class Exchange:
             OrderStatus.NEW,
             self.now_us,
             self.now_us,
-            0,
+            working_us,
             self_trade_prevention=admitted.self_trade_prevention,
             details=_details(command, admitted, order_list_id),
         )
-        return Order(state, 0)
 
     def _find(self, command: CancelOrder | AmendOrder) -> Order | Refusal:
         """The open order a command names, by order id first."""
@@ -194,111 +214,83 @@ class Exchange:
             return Refusal.CLIENT_ORDER_ID_MISMATCH
         return order
 
-    def _cancel(self, command: CancelOrder) -> Outcome:
-        order = self._find_cancellable(command)
-        if isinstance(order, Refusal):
-            return order
-        turn = self._turn(self.listings[order.symbol])
-        turn.cancel(order, command.cancel_client_order_id)
-        turn.settle_consequences()
-        return turn.close()
-
     def _find_cancellable(self, command: CancelOrder) -> Order | Refusal:
         order = self._find(command)
-        if isinstance(order, Refusal):
+        if command.restriction is None or not isinstance(order, Order):
             return order
-        if command.restriction is not None and order.status is not _CANCELLABLE[command.restriction]:
-            return Refusal.CANCEL_RESTRICTED
-        return order
+        return order if order.status is _CANCELLABLE[command.restriction] else Refusal.CANCEL_RESTRICTED
+
+    def _cancel(self, command: CancelOrder) -> Outcome:
+        order = self._find_cancellable(command)
+        if not isinstance(order, Order):
+            return order
+        desk = self._desks[order.symbol]
+        desk.begin(self.now_us).cancel(order, command.cancel_client_order_id)
+        return desk.finish()
 
     def _cancel_all(self, command: CancelAllOrders) -> Outcome:
-        listing = self.listings.get(command.symbol)
-        if listing is None:
+        desk = self._desks.get(command.symbol)
+        if desk is None:
             return Refusal.UNKNOWN_SYMBOL
-        orders = listing.open_orders(command.account_id).orders
+        orders = desk.listing.open_orders(command.account_id).orders
         if not orders:
             return Refusal.UNKNOWN_ORDER
-        turn = self._turn(listing)
+        turn = desk.begin(self.now_us)
         for order_id in sorted(orders):
             order = self.orders.get(order_id)
             if order is not None:
                 turn.cancel(order, command.cancel_client_order_id)
-        turn.settle_consequences()
-        return turn.close()
+        return desk.finish()
 
     def _replace(self, command: ReplaceOrder) -> Outcome:
-        """Cancel, then place. The new order's own form and the filters are checked before anything is cancelled."""
+        """Cancel, then place. The new order's own form and the filters are checked before anything is cancelled.
+
+        Unless it stops on failure, each half may fail on its own, and the events say which did and why.
+        """
         cancel, place = command.cancel, command.place
-        listing = self.listings.get(place.symbol)
-        if listing is None:
+        desk = self._desks.get(place.symbol)
+        if desk is None:
             return Refusal.UNKNOWN_SYMBOL
         if (cancel.account_id, cancel.symbol) != (place.account_id, place.symbol) or not is_well_formed(place):
             return Refusal.UNSUPPORTED_COMBINATION
-        refusal = self._admission(listing).refuse_by_filter(place)
+        refusal = desk.admission.refuse_by_filter(place, self.now_us)
         if refusal is not None:
             return refusal
         order = self._find_cancellable(cancel)
-        turn = self._turn(listing)
-        if not isinstance(order, Refusal):
-            turn.cancel(order, cancel.cancel_client_order_id)
-            turn.settle_consequences()
-        elif command.stop_on_failure:
+        if not isinstance(order, Order) and command.stop_on_failure:
             return order
-        admitted = self._admission(listing).admit(place)
-        if isinstance(admitted, Refusal):
-            if isinstance(order, Refusal):
-                return order
-            turn.events.append(ReplacementRefused(admitted))
+        turn = desk.begin(self.now_us)
+        if isinstance(order, Order):
+            turn.cancel(order, cancel.cancel_client_order_id)
+            desk.settle()
         else:
+            turn.events.append(CancelRefused(order))
+        admitted = desk.admission.admit(place, self.venue, self.now_us)
+        if isinstance(admitted, Admitted):
             self._enter(turn, place, admitted)
-            turn.settle_consequences()
-        return turn.close()
+        else:
+            turn.events.append(ReplacementRefused(admitted))
+        return desk.finish()
 
     def _amend(self, command: AmendOrder) -> Outcome:
         """Make an order smaller in place; the other one of an OCO pair with it."""
         order = self._find(command)
-        if isinstance(order, Refusal):
+        if not isinstance(order, Order):
             return order
-        listing = self.listings[order.symbol]
-        refusal = self._refuse_amendment(command, order, listing)
+        desk = self._desks[order.symbol]
+        refusal = refuse_amendment(command, order, desk.listing)
         if refusal is not None:
             return refusal
-        turn = self._turn(listing)
-        rival = order.special.order_list.rival_of(order) if order.special and order.special.order_list else None
-        old_name = order.client_order_id
+        turn = desk.begin(self.now_us)
+        tied = order.order_list
+        rival = tied.rival_of(order) if tied is not None else None
+        is_renamed = command.new_client_order_id != order.client_order_id
         self._shrink(turn, order, command.quantity_e8, command.new_client_order_id)
         if rival is not None and rival.status in OPEN_STATUSES:
             self._shrink(turn, rival, command.quantity_e8, rival.client_order_id)
-        tied = order.special.order_list if order.special is not None else None
-        if tied is not None and old_name != order.client_order_id:
+        if tied is not None and is_renamed:
             turn.events.append(OrderListChanged(tied.state(self.now_us), is_update=True))
-        return turn.close()
-
-    def _refuse_amendment(self, command: AmendOrder, order: Order, listing: Listing) -> Refusal | None:
-        if listing.status is not MarketStatus.TRADING:
-            return Refusal.MARKET_CLOSED
-        market = listing.market
-        tied = order.special.order_list if order.special is not None else None
-        if order.status is OrderStatus.PENDING_NEW and tied is not None and tied.pays_pending:
-            return Refusal.AMEND_PENDING_OPO
-        if command.quantity_e8 > order.quantity_e8:
-            return Refusal.AMEND_INCREASES
-        if command.quantity_e8 == order.quantity_e8:
-            return Refusal.AMEND_CHANGES_NOTHING
-        renamed = command.new_client_order_id != order.client_order_id
-        if renamed and (order.account_id, command.new_client_order_id) in listing.by_client_order_id:
-            return Refusal.DUPLICATE_CLIENT_ORDER_ID
-        if filters.lot_size(command.quantity_e8, market) is not None:
-            return Refusal.LOT_SIZE
-        if order.limit_e8 and filters.notional(notional_exact(order.limit_e8, command.quantity_e8), market) is not None:
-            return Refusal.NOTIONAL
-        rival = tied.rival_of(order) if tied is not None else None
-        if any(command.quantity_e8 <= leg.quantity_e8 - leg.remaining_e8 for leg in (order, rival) if leg is not None):
-            return Refusal.AMEND_CHANGES_NOTHING
-        amendments = order.special.amendments if order.special is not None else 0
-        if market.max_amendments and amendments >= market.max_amendments:
-            return Refusal.MAX_NUM_ORDER_AMENDS
-        return None
+        return desk.finish()
 
     def _shrink(self, turn: Turn, order: Order, quantity_e8: int, client_order_id: str) -> None:
         old_quantity_e8, old_name = order.quantity_e8, order.client_order_id
@@ -313,26 +305,24 @@ class Exchange:
     # Order lists
 
     def _place_list(self, command: PlaceOrderList) -> Outcome:
-        listing = self.listings.get(command.symbol)
-        if listing is None:
+        desk = self._desks.get(command.symbol)
+        if desk is None:
             return Refusal.UNKNOWN_SYMBOL
-        admitted = self._admit_list(command, listing)
-        if isinstance(admitted, Refusal):
+        admitted = desk.list_admission.admit(command, self.venue, self.now_us)
+        if not isinstance(admitted, list):
             return admitted
         # From here on nothing can fail.
         self.last_order_list_id += 1
         tied = OrderList(
             self.last_order_list_id, command.account_id, command.symbol, command.client_order_list_id, command.kind
         )
-        listing.lists[tied.order_list_id] = tied
-        turn = self._turn(listing)
-        for place, checked in zip(command.orders, admitted, strict=True):
-            order = self._open(place, checked, tied.order_list_id)
+        desk.listing.lists[tied.order_list_id] = tied
+        for place, checks in zip(command.orders, admitted, strict=True):
+            order = Order(self._new_state(place, checks, 0, tied.order_list_id), 0)
             order.be_special().order_list = tied
             tied.legs.append(order)
-        self._begin_list(turn, tied, admitted)
-        turn.settle_consequences()
-        return turn.close()
+        self._begin_list(desk.begin(self.now_us), tied, admitted)
+        return desk.finish()
 
     def _begin_list(self, turn: Turn, tied: OrderList, admitted: list[Admitted]) -> None:
         """Reserve, announce every order and the list, then let those that may trade do so."""
@@ -340,7 +330,7 @@ class Exchange:
             entering = tied.legs
             # Both can never execute, so the dearer need covers the pair; the one on the book holds it.
             holder = next((leg for leg in tied.legs if leg.type is OrderType.LIMIT_MAKER), tied.legs[0])
-            need_e8 = max(checked.need_e8 for checked in admitted)
+            need_e8 = max(checks.need_e8 for checks in admitted)
         else:
             entering, holder, need_e8 = tied.legs[:1], tied.legs[0], admitted[0].need_e8
             for leg in tied.legs[1:]:
@@ -356,61 +346,11 @@ class Exchange:
         for leg in entering:
             turn.enter(leg)
 
-    def _admit_list(self, command: PlaceOrderList, listing: Listing) -> list[Admitted] | Refusal:
-        """Every order must pass on its own but for the balance, which is needed once."""
-        if not _list_is_well_formed(command):
-            return Refusal.UNSUPPORTED_COMBINATION
-        if listing.status is not MarketStatus.TRADING:
-            return Refusal.MARKET_CLOSED
-        if self._list_name_is_taken(command, listing):
-            return Refusal.DUPLICATE_CLIENT_ORDER_ID
-        admission = self._admission(listing)
-        admitted: list[Admitted] = []
-        pays_pending = command.kind in (ListKind.OPO, ListKind.OPOCO)
-        for position, order in enumerate(command.orders):
-            # What a pending OPO order will sell is not known yet; stand in with what the working order can bring.
-            is_unknown = pays_pending and position > 0
-            checked = replace(order, quantity_e8=command.orders[0].quantity_e8) if is_unknown else order
-            outcome = admission.admit_unfunded(checked, counts=False)
-            if isinstance(outcome, Refusal):
-                return outcome
-            if position and command.kind is not ListKind.OCO:
-                # A pending peg gets its price when it comes to life.
-                outcome = outcome._replace(quantity_e8=0 if is_unknown else outcome.quantity_e8, limit_e8=0)
-            admitted.append(outcome)
-        refusal = self._refuse_list(command, listing)
-        entering = len(admitted) if command.kind is ListKind.OCO else 1
-        for order, checks in zip(command.orders[:entering], admitted, strict=False):
-            refusal = refusal or admission.refuse_entry(order, checks.limit_e8)
-        if refusal is not None:
-            return refusal
-        need_e8 = max(checks.need_e8 for checks in admitted[:entering])
-        if self.accounts.free(command.account_id, listing.paying_asset(command.orders[0].side)) < need_e8:
-            return Refusal.INSUFFICIENT_BALANCE
-        return admitted
-
-    def _list_name_is_taken(self, command: PlaceOrderList, listing: Listing) -> bool:
-        """By another open list of the account, or within the list itself."""
-        names = {command.client_order_list_id, *(order.client_order_id for order in command.orders)}
-        return len(names) <= len(command.orders) or any(
-            (tied.account_id, tied.client_order_list_id) == (command.account_id, command.client_order_list_id)
-            for tied in listing.lists.values()
-        )
-
-    def _refuse_list(self, command: PlaceOrderList, listing: Listing) -> Refusal | None:
-        refusal = filters.order_counts(command.orders, listing, self.listings, self.venue)
-        refusal = refusal or filters.list_counts(command.account_id, listing, self.listings, self.venue)
-        if refusal is not None:
-            return refusal
-        pair = command.orders if command.kind is ListKind.OCO else command.orders[1:]
-        last_e8 = listing.last_price_e8 if command.kind is ListKind.OCO else 0
-        return Refusal.LIST_PRICES_UNRELATED if len(pair) == 2 and not _is_around(pair, last_e8) else None
-
     def _cancel_list(self, command: CancelOrderList) -> Outcome:
-        listing = self.listings.get(command.symbol)
-        if listing is None:
+        desk = self._desks.get(command.symbol)
+        if desk is None:
             return Refusal.UNKNOWN_SYMBOL
-        for tied in listing.lists.values():
+        for tied in desk.listing.lists.values():
             named = (
                 tied.order_list_id == command.order_list_id
                 if command.order_list_id
@@ -419,64 +359,9 @@ class Exchange:
             if named and tied.account_id == command.account_id:
                 if command.client_order_list_id not in ("", tied.client_order_list_id):
                     return Refusal.CLIENT_ORDER_ID_MISMATCH
-                turn = self._turn(listing)
-                turn.cancel(tied.legs[0], command.cancel_client_order_id)
-                turn.settle_consequences()
-                return turn.close()
+                desk.begin(self.now_us).cancel(tied.legs[0], command.cancel_client_order_id)
+                return desk.finish()
         return Refusal.UNKNOWN_ORDER
-
-    def _turn(self, listing: Listing) -> Turn:
-        turn = self._turns.get(listing.market.symbol)
-        if turn is None:
-            turn = self._turns[listing.market.symbol] = Turn(self.accounts, listing, self.orders)
-        return turn.begin(self.now_us)
-
-    def _admission(self, listing: Listing) -> Admission:
-        return Admission(self.accounts, listing, self.listings, self.venue, self.now_us)
-
-    # Money in and out
-
-    def _deposit(self, command: Deposit) -> Outcome:
-        refusal = self._refuse_transfer(command, command.amount_e8)
-        if refusal is not None:
-            return refusal
-        if self.accounts.supply.get(command.asset, 0) + command.amount_e8 > MAX_E8:
-            return Refusal.SUPPLY_OVERFLOW
-        self._transfer(command, command.amount_e8)
-        event = FundsDeposited(command.account_id, command.asset, command.amount_e8, command.reference)
-        return [event, *self.accounts.changes()]
-
-    def _withdraw(self, command: Withdraw) -> Outcome:
-        refusal = self._refuse_transfer(command, -command.amount_e8)
-        if refusal is not None:
-            return refusal
-        if self.accounts.free(command.account_id, command.asset) < command.amount_e8:
-            return Refusal.INSUFFICIENT_BALANCE
-        self._transfer(command, -command.amount_e8)
-        event = FundsWithdrawn(command.account_id, command.asset, command.amount_e8, command.reference)
-        return [event, *self.accounts.changes()]
-
-    def _refuse_transfer(self, command: Deposit | Withdraw, signed_e8: int) -> Refusal | None:
-        """Idempotency first: the reference decides "same", "different" or "new" before anything else."""
-        earlier = self.transfers.get(command.reference)
-        if earlier is not None:
-            same = earlier == (command.account_id, command.asset, signed_e8)
-            return Refusal.REFERENCE_ALREADY_USED if same else Refusal.REFERENCE_USED_DIFFERENTLY
-        if not 0 < command.amount_e8 <= MAX_E8:
-            return Refusal.INVALID_AMOUNT
-        if not 0 < command.account_id <= MAX_E8:
-            return Refusal.INVALID_ACCOUNT
-        if not 0 < len(command.reference) <= MAX_REFERENCE_LENGTH:
-            return Refusal.INVALID_REFERENCE
-        if command.asset not in self.assets:
-            return Refusal.UNKNOWN_ASSET
-        return None
-
-    def _transfer(self, command: Deposit | Withdraw, signed_e8: int) -> None:
-        self.accounts.issue(command.account_id, command.asset, signed_e8)
-        self.transfers[command.reference] = (command.account_id, command.asset, signed_e8)
-        if len(self.transfers) > TRANSFER_WINDOW:
-            self.transfers.popitem(last=False)
 
     # The venue's own terms
 
@@ -486,8 +371,7 @@ class Exchange:
             return Refusal.INVALID_MARKET
         listing = self.listings.get(market.symbol)
         if listing is None:
-            self.listings[market.symbol] = Listing(market)
-            self.assets.update((market.base_asset, market.quote_asset))
+            self.list_market(market)
             return [MarketDefined(market)]
         refusal = _refuse_redefinition(listing, market)
         if refusal is not None:
@@ -540,44 +424,6 @@ def _details(command: PlaceOrder, admitted: Admitted, order_list_id: int) -> Ord
         peg_offset=command.peg_offset,
         pegged_price_e8=admitted.limit_e8 if pegged and command.type not in CONTINGENT_TYPES else 0,
     )
-
-
-def _list_is_well_formed(command: PlaceOrderList) -> bool:
-    """Right number of orders, all of one account and market, rivals of one side and quantity."""
-    orders = command.orders
-    if len(orders) != _LEGS[command.kind]:
-        return False
-    if any((order.account_id, order.symbol) != (command.account_id, command.symbol) for order in orders):
-        return False
-    if any(order.type is OrderType.MARKET and order.quote_quantity_e8 for order in orders):
-        return False
-    pair = orders if command.kind is ListKind.OCO else orders[1:]
-    if len(pair) == 2 and not _are_rivals(*pair):
-        return False
-    if command.kind is not ListKind.OCO and orders[0].type not in (OrderType.LIMIT, OrderType.LIMIT_MAKER):
-        return False
-    if command.kind in (ListKind.OPO, ListKind.OPOCO):
-        sells = all(order.side is Side.SELL and order.quantity_e8 == 0 for order in orders[1:])
-        return orders[0].side is Side.BUY and sells
-    return True
-
-
-def _are_rivals(above: PlaceOrder, below: PlaceOrder) -> bool:
-    """One takes a profit and the other stops a loss, each on the side of the market where that is."""
-    if above.side is not below.side or above.quantity_e8 != below.quantity_e8:
-        return False
-    profit, loss = (above, below) if above.side is Side.SELL else (below, above)
-    return profit.type in _TAKES_PROFIT and loss.type in _STOPS_LOSS
-
-
-def _is_around(pair: tuple[PlaceOrder, ...], last_e8: int) -> bool:
-    """The first order's price must lie above the second's, and the last price, if given, between them."""
-    above, below = ((order.stop_price_e8 or order.price_e8) for order in pair)
-    if above and below and above <= below:
-        return False
-    if not last_e8:
-        return True
-    return (not above or above > last_e8) and (not below or below < last_e8)
 
 
 def _refuse_redefinition(listing: Listing, new: Market) -> Refusal | None:

@@ -1,6 +1,6 @@
-"""The dialect's filters (compatibility reference section 3), each a question whose answer is a refusal or None.
+"""The dialect's filters (compatibility reference section 3), asked in the order of ``services.domain.refusals``.
 
-``admission.py`` asks them in the order of ``services.domain.refusals``.
+Those on one number say whether it fits; those that weigh more return a refusal or None.
 """
 
 from collections.abc import Iterator
@@ -8,32 +8,42 @@ from collections.abc import Iterator
 from services.domain.commands import PlaceOrder
 from services.domain.market import Market, Venue
 from services.domain.money import MAX_E8, ONE_E8, notional_exact
-from services.domain.orders import CONTINGENT_TYPES, Side
+from services.domain.orders import Side
 from services.domain.refusals import Refusal
 from services.engine.core.accounts import Accounts
 from services.engine.core.listing import Listing, OpenOrders
 from services.engine.core.triggers import waits_for_rise
 
 
-def price_filter(price_e8: int, market: Market) -> Refusal | None:
-    """For limit and stop prices."""
-    if price_e8 > MAX_E8 or price_e8 % market.tick_size_e8:
-        return Refusal.PRICE_FILTER
-    return Refusal.PRICE_FILTER if outside(price_e8, market.min_price_e8, market.max_price_e8) else None
+def fits_price(price_e8: int, market: Market) -> bool:
+    """PRICE_FILTER, for limit and stop prices."""
+    return price_e8 % market.tick_size_e8 == 0 and market.min_price_e8 <= price_e8 <= (market.max_price_e8 or MAX_E8)
 
 
-def lot_size(quantity_e8: int, market: Market) -> Refusal | None:
-    """For quantities and the visible parts of icebergs."""
-    if not 0 < quantity_e8 <= MAX_E8 or quantity_e8 % market.step_size_e8:
-        return Refusal.LOT_SIZE
-    return Refusal.LOT_SIZE if outside(quantity_e8, market.min_quantity_e8, market.max_quantity_e8) else None
+def fits_lot(quantity_e8: int, market: Market) -> bool:
+    """LOT_SIZE, for quantities and the visible parts of icebergs."""
+    return quantity_e8 % market.step_size_e8 == 0 and (market.min_quantity_e8 or 1) <= quantity_e8 <= (
+        market.max_quantity_e8 or MAX_E8
+    )
 
 
-def market_lot_size(quantity_e8: int, market: Market) -> Refusal | None:
+def fits_market_lot(quantity_e8: int, market: Market) -> bool:
+    """MARKET_LOT_SIZE, besides LOT_SIZE for orders without a price."""
     if market.market_step_size_e8 and quantity_e8 % market.market_step_size_e8:
-        return Refusal.MARKET_LOT_SIZE
-    beyond = outside(quantity_e8, market.min_market_quantity_e8, market.max_market_quantity_e8)
-    return Refusal.MARKET_LOT_SIZE if beyond else None
+        return False
+    return market.min_market_quantity_e8 <= quantity_e8 <= (market.max_market_quantity_e8 or MAX_E8)
+
+
+def fits_notional(amount_e8: int, market: Market) -> bool:
+    """NOTIONAL. Without a maximum, an order must still not be able to trade for more than can be counted."""
+    return market.min_notional_e8 <= amount_e8 <= (market.max_notional_e8 or MAX_E8)
+
+
+def fits_market_notional(amount_e8: int, market: Market) -> bool:
+    """NOTIONAL for orders without a price; not asked before the first trade, when ``amount_e8`` is 0."""
+    low = market.min_notional_e8 if market.apply_min_notional_to_market else 0
+    high = market.max_notional_e8 if market.apply_max_notional_to_market else 0
+    return not amount_e8 or not outside(amount_e8, low, high)
 
 
 def fitting_quantity(quantity_e8: int, market: Market, *, priceless: bool) -> int:
@@ -62,31 +72,22 @@ def trailing_delta(command: PlaceOrder, market: Market) -> Refusal | None:
 def percent_price(price_e8: int, side: Side, listing: Listing, now_us: int) -> Refusal | None:
     """How far a price may lie from the reference; not asked before the first trade."""
     market = listing.market
-    if not (market.multiplier_up_e8 or market.bid_multiplier_up_e8 or market.ask_multiplier_up_e8):
-        return None
-    reference = listing.reference_price_e8(now_us)
-    if not reference:
-        return None
-    if _beyond(price_e8, reference, market.multiplier_down_e8, market.multiplier_up_e8):
-        return Refusal.PERCENT_PRICE
+    low_e8, high_e8 = market.multiplier_down_e8, market.multiplier_up_e8
     if side is Side.BUY:
-        down, up = market.bid_multiplier_down_e8, market.bid_multiplier_up_e8
+        side_low_e8, side_high_e8 = market.bid_multiplier_down_e8, market.bid_multiplier_up_e8
     else:
-        down, up = market.ask_multiplier_down_e8, market.ask_multiplier_up_e8
-    return Refusal.PERCENT_PRICE_BY_SIDE if _beyond(price_e8, reference, down, up) else None
-
-
-def notional(amount_e8: int, market: Market) -> Refusal | None:
-    """Without a maximum, an order must still not be able to trade for more than can be counted."""
-    beyond = outside(amount_e8, market.min_notional_e8, market.max_notional_e8)
-    return Refusal.NOTIONAL if beyond or amount_e8 > MAX_E8 else None
-
-
-def market_notional(amount_e8: int, market: Market) -> Refusal | None:
-    """For orders without a price; not asked before the first trade."""
-    low = market.min_notional_e8 if market.apply_min_notional_to_market else 0
-    high = market.max_notional_e8 if market.apply_max_notional_to_market else 0
-    return Refusal.NOTIONAL if amount_e8 and outside(amount_e8, low, high) else None
+        side_low_e8, side_high_e8 = market.ask_multiplier_down_e8, market.ask_multiplier_up_e8
+    if not (low_e8 or high_e8 or side_low_e8 or side_high_e8):
+        return None
+    reference_e8 = listing.reference_price_e8(now_us)
+    if not reference_e8:
+        return None
+    scaled = price_e8 * ONE_E8
+    if scaled < reference_e8 * low_e8 or (high_e8 and scaled > reference_e8 * high_e8):
+        return Refusal.PERCENT_PRICE
+    if scaled < reference_e8 * side_low_e8 or (side_high_e8 and scaled > reference_e8 * side_high_e8):
+        return Refusal.PERCENT_PRICE_BY_SIDE
+    return None
 
 
 def max_position(command: PlaceOrder, quantity_e8: int, listing: Listing, accounts: Accounts) -> Refusal | None:
@@ -104,6 +105,7 @@ def max_position(command: PlaceOrder, quantity_e8: int, listing: Listing, accoun
 
 
 def max_asset(quantity_e8: int, price_e8: int, market: Market, venue: Venue) -> Refusal | None:
+    """MAX_ASSET: what a single order may give or take of an asset."""
     for asset, limit in venue.max_order_amounts_e8:
         if asset == market.base_asset and quantity_e8 > limit:
             return Refusal.MAX_ASSET
@@ -113,15 +115,17 @@ def max_asset(quantity_e8: int, price_e8: int, market: Market, venue: Venue) -> 
 
 
 def order_counts(
-    commands: tuple[PlaceOrder, ...], listing: Listing, listings: dict[str, Listing], venue: Venue
+    account_id: int,
+    new: int,
+    new_algo: int,
+    new_iceberg: int,
+    listing: Listing,
+    listings: dict[str, Listing],
+    venue: Venue,
 ) -> Refusal | None:
-    """Would these orders together be more than one account may have open, here and in all markets?"""
-    market, account_id = listing.market, commands[0].account_id
+    """Would so many new orders be more than one account may have open, here and in all markets?"""
+    market = listing.market
     here = listing.open_orders(account_id)
-    new, new_algo, new_iceberg = len(commands), 0, 0
-    for command in commands:
-        new_algo += command.type in CONTINGENT_TYPES
-        new_iceberg += command.iceberg_e8 > 0
     if len(here.orders) + new > market.max_open_orders:
         return Refusal.MAX_NUM_ORDERS
     if new_algo and market.max_algo_orders and here.algo_count + new_algo > market.max_algo_orders:
@@ -160,11 +164,6 @@ def list_counts(account_id: int, listing: Listing, listings: dict[str, Listing],
 
 def outside(value: int, minimum: int, maximum: int) -> bool:
     return value < minimum or (maximum != 0 and value > maximum)
-
-
-def _beyond(price_e8: int, reference_e8: int, down_e8: int, up_e8: int) -> bool:
-    too_high = up_e8 != 0 and price_e8 * ONE_E8 > reference_e8 * up_e8
-    return too_high or price_e8 * ONE_E8 < reference_e8 * down_e8
 
 
 def _everywhere(account_id: int, listings: dict[str, Listing]) -> Iterator[OpenOrders]:

@@ -98,7 +98,8 @@ class Listing:
     def book_change(self) -> BookChanged | None:
         """What the current command did to the book, under a new update id."""
         book = self.book
-        bids, asks = book.bids.changed_levels(), book.asks.changed_levels()
+        bids = book.bids.changed_levels() if book.bids.touched else ()
+        asks = book.asks.changed_levels() if book.asks.touched else ()
         if not bids and not asks:
             return None
         book.update_id += 1

@@ -87,7 +87,7 @@ def capture(exchange: Exchange) -> ExchangeSnapshot:
             for asset, balance in balances.items()
         ),
         sorted(accounts.supply.items()),
-        [(reference, *transfer) for reference, transfer in exchange.transfers.items()],
+        [(reference, *transfer) for reference, transfer in exchange.transfers.window.items()],
         [_capture_listing(exchange.listings[symbol]) for symbol in sorted(exchange.listings)],
     )
 
@@ -101,10 +101,10 @@ def restore(snapshot: ExchangeSnapshot) -> Exchange:
     exchange.venue = snapshot.venue
     exchange.accounts.terms.update((terms.account_id, terms) for terms in snapshot.terms)
     for account_id, asset, free_e8, locked_e8 in snapshot.balances:
-        exchange.accounts.balances.setdefault(account_id, {})[asset] = Balance(free_e8, locked_e8)
+        exchange.accounts.balances.setdefault(account_id, {})[asset] = Balance(account_id, asset, free_e8, locked_e8)
     exchange.accounts.supply.update(snapshot.supply)
     for reference, account_id, asset, signed_e8 in snapshot.transfers:
-        exchange.transfers[reference] = (account_id, asset, signed_e8)
+        exchange.transfers.window[reference] = (account_id, asset, signed_e8)
     for listed in snapshot.listings:
         _restore_listing(exchange, listed)
     return exchange
@@ -123,7 +123,7 @@ def _capture_listing(listing: Listing) -> ListingSnapshot:
         listing.last_price_e8,
         listing.last_trade_id,
         listing.last_prevented_match_id,
-        list(listing.average_price.buckets),
+        listing.average_price.buckets(),
         _capture_orders(_in_order(listing.book.bids)),
         _capture_orders(_in_order(listing.book.asks)),
         _capture_orders(listing.triggers.orders()),
@@ -168,16 +168,14 @@ def _restore_order(captured: OpenOrder) -> Order:
 
 
 def _restore_listing(exchange: Exchange, listed: ListingSnapshot) -> None:
-    market = listed.market
-    listing = exchange.listings[market.symbol] = Listing(market)
-    exchange.assets.update((market.base_asset, market.quote_asset))
+    listing = exchange.list_market(listed.market)
     listing.status = listed.status
     listing.book.update_id = listed.update_id
     listing.last_price_e8 = listed.last_price_e8
     listing.last_trade_id = listed.last_trade_id
     listing.last_prevented_match_id = listed.last_prevented_match_id
-    for bucket in listed.average:
-        listing.average_price.restore(bucket)
+    for second, quantity_e8, quote_e8 in listed.average:
+        listing.average_price.add(second, quantity_e8, quote_e8)
     for levels, orders in ((listing.book.bids, listed.bids), (listing.book.asks, listed.asks)):
         for captured in orders:
             order = _open(exchange, listing, captured)

@@ -1,9 +1,8 @@
-"""One command's turn in one market: orders take part in trading, and everything that follows from that.
+"""One command's turn in one market: orders meet the book, trade, rest and end.
 
 ``activate`` is the one way in which an order meets the book, whether it has just been placed, was triggered, or waited
-for another order of its list; ``_match`` is the one matching function, with side as data. What an activation causes
-(stops reached, rivals expired, pending orders brought to life) is put on an agenda and carried out after it, oldest
-first, by ``settle_consequences``. An order is activated at most once, so cascades end.
+for another order of its list; ``_match`` is the one matching function, with side as data. What follows for other orders
+is only noted here (``prices``, ``affected``, ``agenda``) and carried out by ``services.engine.core.consequences``.
 """
 
 from collections import deque
@@ -11,12 +10,9 @@ from collections import deque
 from services.domain.events import (
     Event,
     MatchPrevented,
-    OrderBeganTrailing,
     OrderCanceled,
     OrderExpired,
     OrderFilled,
-    OrderListChanged,
-    OrderTriggered,
 )
 from services.domain.money import MAX_E8, fee_rounded_half_up, notional_exact
 from services.domain.orders import (
@@ -26,13 +22,12 @@ from services.domain.orders import (
     ExpiryReason,
     OrderStatus,
     OrderType,
-    PegPrice,
     SelfTradePrevention,
     Side,
     TimeInForce,
 )
-from services.engine.core import filters
 from services.engine.core.accounts import Accounts
+from services.engine.core.average_price import SECOND_US
 from services.engine.core.book import Level, Order, PriceLevels
 from services.engine.core.listing import Listing
 from services.engine.core.order_lists import OrderList
@@ -43,10 +38,12 @@ from services.engine.core.triggers import is_reached
 class Turn:
     """One market's; each command ``begin``s it anew. ``orders`` is every open order of the exchange.
 
-    ``events`` collects what happens, in order.
+    ``events`` collects what happens, in order. ``prices`` are the new last prices that stops have not seen,
+    ``affected`` the orders of lists whose siblings have not seen what became of them, ``agenda`` the orders that wait
+    for their activation. All three are empty between commands.
     """
 
-    __slots__ = ("_affected", "_agenda", "_prices", "accounts", "events", "listing", "now_us", "orders")
+    __slots__ = ("accounts", "affected", "agenda", "events", "listing", "now_us", "orders", "prices")
 
     def __init__(self, accounts: Accounts, listing: Listing, orders: dict[int, Order]) -> None:
         self.accounts = accounts
@@ -54,55 +51,49 @@ class Turn:
         self.orders = orders
         self.now_us = 0
         self.events: list[Event] = []
-        self._prices: list[int] = []
-        self._affected: dict[int, Order] = {}
-        self._agenda: deque[Order] = deque()
+        self.prices: list[int] = []
+        self.affected: dict[int, Order] = {}
+        self.agenda: deque[Order] = deque()
 
-    def begin(self, now_us: int) -> "Turn":
+    def begin(self, now_us: int) -> None:
         """Start the next command; the one before has carried out everything it caused."""
         self.now_us = now_us
         self.events = []
-        return self
 
     # An order meets the book
 
     def enter(self, order: Order) -> None:
         """An order that may trade from now on does so, or waits for its trigger."""
-        if order.type in CONTINGENT_TYPES:
-            self.register(order)
-            if self._is_behind_its_trigger(order):
-                self._agenda.append(order)
-            else:
-                self.listing.triggers.add(order)
-        else:
+        if order.type not in CONTINGENT_TYPES:
             self.activate(order)
+            return
+        self.register(order)
+        if self._is_behind_its_trigger(order):
+            self.agenda.append(order)
+        else:
+            self.listing.triggers.add(order)
 
     def activate(self, order: Order) -> None:
-        """Trade with what the book offers, then rest or expire."""
+        """Trade with what the book offers, then rest or expire. A fill-or-kill trades all or nothing."""
         order.working_us = self.now_us
-        if self._may_take(order):
+        kills = order.time_in_force is TimeInForce.FOK and self.reach(order).quantity_e8 != order.remaining_e8
+        if order.type is not OrderType.LIMIT_MAKER and not kills:
             self._match(order)
-        if order.remaining_e8:
-            self._rest_or_expire(order)
-        elif order.status is OrderStatus.FILLED:
-            self._close(order)
+        if not order.remaining_e8:
+            if order.status is OrderStatus.FILLED:
+                self._close(order)
+        elif order.time_in_force is TimeInForce.GTC and order.type not in PRICELESS_TYPES:
+            self._rest(order)
+        else:
+            self.end(order, OrderStatus.EXPIRED, _expiry_reason(order))
 
-    def settle_consequences(self) -> None:
-        """Carry out what the activations so far have caused, until nothing is left to do."""
-        while self._affected or self._prices or self._agenda:
-            while self._affected:
-                self._react(self._affected.pop(next(iter(self._affected))))
-            for price_e8 in self._prices:
-                self._tell_stops(price_e8)
-            self._prices.clear()
-            if self._agenda:
-                self._awaken(self._agenda.popleft())
-
-    def _tell_stops(self, price_e8: int) -> None:
-        triggers = self.listing.triggers
-        begun = triggers.begin_trailing(price_e8, self.now_us)
-        self.events.extend(OrderBeganTrailing(order.state()) for order in begun)
-        self._agenda.extend(triggers.pop_reached(price_e8))
+    def _is_behind_its_trigger(self, order: Order) -> bool:
+        """A stop whose list has just come to it may find that the market was faster. Trailing ones follow first."""
+        special, last = order.special, self.listing.last_price_e8
+        assert special is not None, "a stop has a stop price or a trailing delta"
+        if special.trailing_delta or not last:
+            return False
+        return is_reached(order.side, order.type, special.stop_price_e8, last)
 
     def close(self) -> list[Event]:
         """Append what changed in balances and book, and return all events."""
@@ -112,20 +103,14 @@ class Turn:
             self.events.append(change)
         return self.events
 
-    def _may_take(self, order: Order) -> bool:
-        """All orders may trade at once but post-only ones and a fill-or-kill that cannot fill."""
-        if order.time_in_force is not TimeInForce.FOK:
-            return order.type is not OrderType.LIMIT_MAKER
-        return self._reach(order).quantity_e8 == order.remaining_e8
-
     def _match(self, taker: Order) -> None:
         """Trade with the best makers, oldest first, while prices cross and quantity is left."""
         opposite = self.listing.book.opposite_side(taker.side)
         prevents = taker.self_trade_prevention is not SelfTradePrevention.NONE
         same_owner = self.accounts.same_owner
         while taker.remaining_e8:
-            level = opposite.best()
-            if level is None or not opposite.crosses(level, taker.limit_e8):
+            level = opposite.best_within(taker.limit_e8)
+            if level is None:
                 return
             maker = level.head
             assert maker is not None, "a level on the book holds an order"
@@ -144,10 +129,10 @@ class Turn:
         taker_fee = self._settle(taker, quantity, quote, is_maker=False)
         maker_fee = self._settle(maker, quantity, quote, is_maker=True)
         listing.last_trade_id += 1
-        listing.average_price.add(self.now_us, quantity, quote)
-        if price != listing.last_price_e8 or not self._prices:
+        listing.average_price.add(self.now_us // SECOND_US, quantity, quote)
+        if price != listing.last_price_e8 or not self.prices:
             listing.last_price_e8 = price
-            self._prices.append(price)
+            self.prices.append(price)
         self.events.append(
             OrderFilled(
                 listing.last_trade_id,
@@ -203,25 +188,17 @@ class Turn:
         level.append(maker)
         opposite.hide(level, maker, max(0, maker.remaining_e8 - maker.special.iceberg_e8))
 
-    def _rest_or_expire(self, order: Order) -> None:
-        if order.type in PRICELESS_TYPES:
-            self.end(order, OrderStatus.EXPIRED, ExpiryReason.INSUFFICIENT_LIQUIDITY)
-        elif order.time_in_force is TimeInForce.IOC:
-            self.end(order, OrderStatus.EXPIRED, ExpiryReason.UNFILLED_IOC_QUANTITY_EXPIRED)
-        elif order.time_in_force is TimeInForce.FOK:
-            self.end(order, OrderStatus.EXPIRED, ExpiryReason.UNFILLED_FOK_ORDER_EXPIRED)
-        elif self._overfills_level(order):
-            self._reject(order)
-        else:
-            self.register(order)
-            if order.special is not None and order.special.iceberg_e8:
-                order.hidden_e8 = max(0, order.remaining_e8 - order.special.iceberg_e8)
-            self.listing.book.own_side(order.side).add(order, order.limit_e8)
-
-    def _overfills_level(self, order: Order) -> bool:
-        """Admission sees to it for orders that have just been placed, but not for those that come to life later."""
-        level = self.listing.book.own_side(order.side).levels.get(order.limit_e8)
-        return level is not None and level.quantity_e8 + order.remaining_e8 > MAX_E8
+    def _rest(self, order: Order) -> None:
+        """Wait on the book. Only an order that comes to life later can find its level full; see admission."""
+        own_side = self.listing.book.own_side(order.side)
+        level = own_side.levels.get(order.limit_e8)
+        if level is not None and level.quantity_e8 + order.remaining_e8 > MAX_E8:
+            self.reject(order)
+            return
+        self.register(order)
+        if order.special is not None and order.special.iceberg_e8:
+            order.hidden_e8 = max(0, order.remaining_e8 - order.special.iceberg_e8)
+        own_side.add(order, order.limit_e8)
 
     # Self-trade prevention
 
@@ -280,17 +257,17 @@ class Turn:
         order.remaining_e8 -= quantity_e8
         order.updated_us = self.now_us
         if special.order_list is not None:
-            self._affected[order.order_id] = order
+            self.affected[order.order_id] = order
         if not order.remaining_e8:
             order.status = OrderStatus.EXPIRED_IN_MATCH
-            self._release(order, order.reserved_e8)
+            self.release(order, order.reserved_e8)
         elif paid:
             return
         elif order.side is Side.SELL:
             # A MARKET order by quote amount may ask for more than it reserves.
-            self._release(order, max(0, order.reserved_e8 - order.remaining_e8))
+            self.release(order, max(0, order.reserved_e8 - order.remaining_e8))
         elif order.limit_e8:
-            self._release(order, notional_exact(order.limit_e8, quantity_e8))
+            self.release(order, notional_exact(order.limit_e8, quantity_e8))
 
     # An order ends
 
@@ -311,10 +288,16 @@ class Turn:
 
     def cancel(self, order: Order, cancel_id: str) -> None:
         """Cancel an order and, if it belongs to a list, all of the list."""
-        tied = order.special.order_list if order.special is not None else None
-        for leg in [order] if tied is None else list(tied.legs):
+        if order.special is None or order.special.order_list is None:
+            self.end(order, OrderStatus.CANCELED, ExpiryReason.NONE, cancel_id)
+            return
+        for leg in order.special.order_list.legs:
             if leg.status in OPEN_STATUSES:
                 self.end(leg, OrderStatus.CANCELED, ExpiryReason.NONE, cancel_id)
+
+    def reject(self, order: Order) -> None:
+        """It cannot take part after all: no price to peg to, no longer the money, or a filter in the way."""
+        self.end(order, OrderStatus.EXPIRED, ExpiryReason.REJECTED)
 
     def register(self, order: Order) -> None:
         if order.order_id not in self.orders:
@@ -327,7 +310,7 @@ class Turn:
         shown_e8 = before_e8 - order.hidden_e8
         order.quantity_e8 -= by_e8
         order.remaining_e8 -= by_e8
-        self._release(order, order.reserved_e8 - order.reserved_e8 * order.remaining_e8 // before_e8)
+        self.release(order, order.reserved_e8 - order.reserved_e8 * order.remaining_e8 // before_e8)
         level = order.level
         if level is not None and order.working_us:
             own_side = self.listing.book.own_side(order.side)
@@ -338,141 +321,23 @@ class Turn:
 
     def _close(self, order: Order) -> None:
         """The order has ended: give back what it still reserves, and let its list know."""
-        self._release(order, order.reserved_e8)
+        if order.reserved_e8:
+            self.release(order, order.reserved_e8)
         if self.orders.pop(order.order_id, None) is not None:
             self.listing.forget(order)
         if order.special is not None and order.special.order_list is not None:
-            self._affected[order.order_id] = order
+            self.affected[order.order_id] = order
 
-    def _release(self, order: Order, amount_e8: int) -> None:
+    def release(self, order: Order, amount_e8: int) -> None:
         if not amount_e8:
             return
         self.accounts.unlock(order.account_id, self.listing.paying_asset(order.side), amount_e8)
         order.reserved_e8 -= amount_e8
 
-    # Stops, pegs and lists
+    # What orders need to know of the book and of their list
 
-    def _is_behind_its_trigger(self, order: Order) -> bool:
-        """A stop whose list has just come to it may find that the market was faster. Trailing ones follow first."""
-        special, last = order.special, self.listing.last_price_e8
-        assert special is not None, "a stop has a stop price or a trailing delta"
-        if special.trailing_delta or not last:
-            return False
-        return is_reached(order.side, order.type, special.stop_price_e8, last)
-
-    def _awaken(self, order: Order) -> None:
-        """An order whose trigger was reached, or whose list has come to it."""
-        if order.status not in OPEN_STATUSES:
-            return
-        if order.status is OrderStatus.PENDING_NEW:
-            self._begin_pending(order)
-            return
-        self._take_over_from_rival(order)
-        if not self._fix_price(order) or not self._fund(order, self._need(order, waits=False)):
-            self._reject(order)
-            return
-        order.working_us = order.updated_us = self.now_us
-        self.events.append(OrderTriggered(order.state()))
-        self.activate(order)
-
-    def _reject(self, order: Order) -> None:
-        """It cannot take part after all: no price to peg to, no longer the money, or a filter in the way."""
-        self.end(order, OrderStatus.EXPIRED, ExpiryReason.REJECTED)
-
-    def _begin_pending(self, order: Order) -> None:
-        order.status = OrderStatus.NEW
-        tied = order.special.order_list if order.special is not None else None
-        assert tied is not None, "only an order of a list is pending"
-        if not self._size_pending(order, tied) or not self._may_begin(order) or not self._fund_pending(order, tied):
-            self._reject(order)
-            return
-        if order.type not in CONTINGENT_TYPES:
-            order.working_us = self.now_us
-        order.updated_us = self.now_us
-        self.events.append(OrderTriggered(order.state()))
-        self.enter(order)
-
-    def _may_begin(self, order: Order) -> bool:
-        """What depends on the market at the moment at which a pending order comes to life."""
-        if order.type in CONTINGENT_TYPES:
-            return True
-        if not self._fix_price(order):
-            return False
-        opposite = self.listing.book.opposite_side(order.side)
-        best = opposite.best()
-        would_take = best is not None and opposite.crosses(best, order.limit_e8)
-        return order.type is not OrderType.LIMIT_MAKER or not would_take
-
-    def _size_pending(self, order: Order, tied: OrderList) -> bool:
-        """Pending orders of an OPO sell what the working one bought, in whole steps; False if a filter forbids it."""
-        if not tied.pays_pending:
-            return True
-        market = self.listing.market
-        keeper = tied.dependents[0]
-        if order is keeper:
-            priceless = any(leg.type in PRICELESS_TYPES for leg in tied.dependents)
-            quantity = filters.fitting_quantity(keeper.reserved_e8, market, priceless=priceless)
-            for leg in tied.dependents:
-                leg.quantity_e8 = leg.remaining_e8 = quantity
-        if filters.lot_size(order.quantity_e8, market) is not None:
-            return False
-        if order.type in PRICELESS_TYPES:
-            return filters.market_lot_size(order.quantity_e8, market) is None
-        return not order.limit_e8 or not filters.notional(notional_exact(order.limit_e8, order.quantity_e8), market)
-
-    def _fix_price(self, order: Order) -> bool:
-        """Give a pegged order its price from the book; False if there is no such level, or a filter forbids it."""
-        special = order.special
-        if special is None or special.peg_price is None:
-            return True
-        price = pegged_price_e8(self.listing, order.side, special.peg_price, special.peg_offset, order.price_e8)
-        special.pegged_price_e8 = order.limit_e8 = price
-        market = self.listing.market
-        return price > 0 and not (
-            filters.price_filter(price, market)
-            or filters.notional(notional_exact(price, order.quantity_e8), market)
-            or filters.percent_price(price, order.side, self.listing, self.now_us)
-        )
-
-    def _fund(self, order: Order, need_e8: int) -> bool:
-        """Reserve exactly this much for the order; False if its owner lacks it."""
-        missing_e8 = need_e8 - order.reserved_e8
-        if missing_e8 > 0:
-            asset = self.listing.paying_asset(order.side)
-            if self.accounts.free(order.account_id, asset) < missing_e8:
-                return False
-            self.accounts.lock(order.account_id, asset, missing_e8)
-            order.reserved_e8 = need_e8
-        elif missing_e8 < 0:
-            self._release(order, -missing_e8)
-        return True
-
-    def _fund_pending(self, order: Order, tied: OrderList) -> bool:
-        """Of a pending pair the first one to come to life reserves what either may need; one on the book holds it."""
-        need_e8 = self._need(order, waits=order.type in CONTINGENT_TYPES)
-        rival = tied.rival_of(order)
-        if rival is None:
-            return self._fund(order, need_e8)
-        if rival.status is not OrderStatus.PENDING_NEW:
-            if order.type in CONTINGENT_TYPES:
-                return True
-            order.reserved_e8, rival.reserved_e8 = rival.reserved_e8, 0
-            return self._fund(order, max(need_e8, self._need(rival, waits=True)))
-        return self._fund(order, max(need_e8, self._need(rival, waits=rival.type in CONTINGENT_TYPES)))
-
-    def _need(self, order: Order, *, waits: bool) -> int:
-        """What the order can need from now on. A stop without a price reserves for its stop price while it waits."""
-        if order.side is Side.SELL:
-            return order.remaining_e8
-        if order.limit_e8:
-            return notional_exact(order.limit_e8, order.remaining_e8)
-        if waits:
-            stop_price_e8 = order.special.stop_price_e8 if order.special is not None else 0
-            return notional_exact(stop_price_e8 or self.listing.last_price_e8, order.remaining_e8)
-        # A peg that is still pending has no price yet.
-        return self._reach(order).quote_e8 if order.type in PRICELESS_TYPES else 0
-
-    def _reach(self, order: Order) -> Sweep:
+    def reach(self, order: Order) -> Sweep:
+        """What the order would get from the book now."""
         return sweep_for_quantity(
             self.listing,
             self.accounts,
@@ -490,45 +355,13 @@ class Turn:
             self.accounts.lock(order.account_id, self.listing.market.base_asset, received_e8)
             keeper.reserved_e8 += received_e8
         if order.remaining_e8:
-            self._affected[order.order_id] = order
-
-    def _take_over_from_rival(self, order: Order) -> None:
-        """A triggered stop ends its rival and takes over what the pair has reserved."""
-        tied = order.special.order_list if order.special is not None else None
-        rival = tied.rival_of(order) if tied is not None else None
-        if rival is not None and rival.status in OPEN_STATUSES:
-            order.reserved_e8 += rival.reserved_e8
-            rival.reserved_e8 = 0
-            self.end(rival, OrderStatus.EXPIRED, ExpiryReason.OCO_TRIGGER)
-
-    def _react(self, order: Order) -> None:
-        """An order of a list has traded or lost a part of it, or has ended: what does that mean for the others?"""
-        tied = order.special.order_list if order.special is not None else None
-        assert tied is not None, "only orders of a list are noted"
-        rival = None if order.expiry_reason is ExpiryReason.OCO_TRIGGER else tied.rival_of(order)
-        if rival is not None and rival.status in OPEN_STATUSES:
-            self.end(rival, OrderStatus.EXPIRED, ExpiryReason.OCO_TRIGGER)
-            if order.status in OPEN_STATUSES:
-                self._fund(order, self._need(order, waits=False))
-        if order is tied.working and order.status not in OPEN_STATUSES:
-            for leg in tied.dependents:
-                if leg.status is not OrderStatus.PENDING_NEW:
-                    continue
-                if order.status is OrderStatus.FILLED:
-                    self._agenda.append(leg)
-                else:
-                    self.end(leg, OrderStatus.EXPIRED, ExpiryReason.OTO_PHASE_ONE_EXPIRED)
-        if tied.is_done() and self.listing.lists.pop(tied.order_list_id, None) is not None:
-            self.events.append(OrderListChanged(tied.state(self.now_us)))
+            self.affected[order.order_id] = order
 
 
-def pegged_price_e8(listing: Listing, side: Side, peg: PegPrice, offset: int, cap_e8: int) -> int:
-    """The price of the level a peg names, no worse than ``cap_e8`` if that is given; 0 if there is no such level."""
-    book = listing.book
-    levels = book.own_side(side) if peg is PegPrice.PRIMARY_PEG else book.opposite_side(side)
-    level = levels.nth_best(offset)
-    if level is None:
-        return 0
-    if not cap_e8:
-        return level.price_e8
-    return min(level.price_e8, cap_e8) if side is Side.BUY else max(level.price_e8, cap_e8)
+def _expiry_reason(order: Order) -> ExpiryReason:
+    """Why an order that may not wait on the book ends with quantity left."""
+    if order.type in PRICELESS_TYPES:
+        return ExpiryReason.INSUFFICIENT_LIQUIDITY
+    if order.time_in_force is TimeInForce.IOC:
+        return ExpiryReason.UNFILLED_IOC_QUANTITY_EXPIRED
+    return ExpiryReason.UNFILLED_FOK_ORDER_EXPIRED

@@ -7,12 +7,12 @@ orders for now is refused before that, or has its order cancelled and nothing pl
 
 from typing import Any, Final, NamedTuple
 
-from services.domain.commands import CancelOrder, CancelRestriction, PlaceOrder, ReplaceOrder
-from services.domain.events import OrderAccepted, OrderCanceled, ReplacementRefused
-from services.domain.orders import OPEN_STATUSES, OrderStatus
-from services.domain.protocol import Applied, CheckOrder
+from services.domain.commands import CancelOrder, PlaceOrder, ReplaceOrder
+from services.domain.events import CancelRefused, OrderAccepted, ReplacementRefused
+from services.domain.market import Market
+from services.domain.protocol import Applied
 from services.domain.refusals import Refusal
-from services.trading import errors, queries, render
+from services.trading import errors, render
 from services.trading.endpoint import Call, Endpoint, Security
 from services.trading.errors import REFUSALS, DialectError
 from services.trading.legs import generated_id, place
@@ -24,7 +24,7 @@ from services.trading.parameters import (
     ReplaceMode,
     ReplaceModeName,
 )
-from services.trading.routes.orders import OrderParameters, carry_out, check_named, order_of, reply_type
+from services.trading.routes.orders import OrderParameters, carry_out, order_of, reply_type
 from services.trading.schemas import REPLACED
 
 Json = dict[str, Any]
@@ -32,11 +32,8 @@ Json = dict[str, Any]
 _CANCEL_FAILURES: Final = tuple(
     REFUSALS[reason] for reason in (Refusal.UNKNOWN_ORDER, Refusal.CLIENT_ORDER_ID_MISMATCH, Refusal.CANCEL_RESTRICTED)
 )
-_RESTRICTED_TO: Final = {
-    CancelRestriction.ONLY_NEW: OrderStatus.NEW.value,
-    CancelRestriction.ONLY_PARTIALLY_FILLED: OrderStatus.PARTIALLY_FILLED.value,
-}
-_OPEN: Final = frozenset(status.value for status in OPEN_STATUSES)
+# To the engine an order id of 0 is "not given"; this one is nobody's.
+_NOBODYS_ORDER_ID: Final = -1
 
 
 class CancelReplaceParameters(OrderParameters):
@@ -87,81 +84,46 @@ async def cancel_replace(call: Call, parameters: CancelReplaceParameters) -> Jso
 
 async def _attempt(call: Call, parameters: CancelReplaceParameters, new_order: PlaceOrder) -> _Halves:
     stop_on_failure = parameters.cancel_replace_mode is ReplaceMode.STOP_ON_FAILURE
+    cancel = _cancel(call, parameters)
+    is_limited = call.order_limit is not None
+    market = await call.services.markets.get(parameters.symbol)
     try:
-        # An order id of 0 is nobody's; to the engine it is "not given", so it must not go there.
-        await check_named(
-            call,
-            parameters.symbol,
-            parameters.cancel_order_id,
-            parameters.cancel_orig_client_order_id,
-            ("cancelOrigClientOrderId", "cancelOrderId"),
-        )
-        cancel = _cancel(call, parameters)
-        is_limited = call.order_limit is not None
         applied = await carry_out(call, cancel if is_limited else ReplaceOrder(cancel, new_order, stop_on_failure))
     except DialectError as error:
         if error not in _CANCEL_FAILURES:
             raise
-        return _Halves(error, None if stop_on_failure else await _why_not_placed(call, new_order))
-    return _Halves(await _cancel_half(call, parameters, applied), await _order_half(call, parameters, applied))
+        return _Halves(error, None if stop_on_failure else call.order_limit)
+    return _Halves(_cancel_half(call, applied), _order_half(call, parameters, applied, market))
 
 
 def _cancel(call: Call, parameters: CancelReplaceParameters) -> CancelOrder:
+    order_id = parameters.cancel_order_id
     return CancelOrder(
         call.account_id,
         parameters.symbol,
-        parameters.cancel_order_id or 0,
+        _NOBODYS_ORDER_ID if order_id == 0 else order_id or 0,
         parameters.cancel_orig_client_order_id or "",
         parameters.cancel_new_client_order_id or generated_id(),
         parameters.cancel_restrictions,
     )
 
 
-async def _cancel_half(call: Call, parameters: CancelReplaceParameters, applied: Applied) -> Json | DialectError:
-    if any(isinstance(event, OrderCanceled) for event in applied.events):
-        return render.cancelled(applied, call.unit)[0]
-    return await _why_not_cancelled(call, parameters)
+def _cancel_half(call: Call, applied: Applied) -> Json | DialectError:
+    refused = next((event.reason for event in applied.events if isinstance(event, CancelRefused)), None)
+    return render.cancelled(applied, call.unit)[0] if refused is None else REFUSALS[refused]
 
 
-async def _order_half(call: Call, parameters: CancelReplaceParameters, applied: Applied) -> Json | DialectError:
+def _order_half(
+    call: Call, parameters: CancelReplaceParameters, applied: Applied, market: Market
+) -> Json | DialectError:
     if call.order_limit is not None:
         return call.order_limit
     refused = next((event.reason for event in applied.events if isinstance(event, ReplacementRefused)), None)
     if refused is not None:
         return REFUSALS[refused]
     accepted = next(event.order for event in applied.events if isinstance(event, OrderAccepted))
-    market = await call.services.markets.get(parameters.symbol)
     order = render.final_state(applied, accepted.order_id)
     return render.placed_order(applied, order, reply_type(parameters), market, call.unit)
-
-
-async def _why_not_placed(call: Call, new_order: PlaceOrder) -> DialectError:
-    """The engine names only the first of two refusals; ask for the other. Nothing was done in any case."""
-    if call.order_limit is not None:
-        return call.order_limit
-    try:
-        await call.services.gateway.submit(CheckOrder(new_order), deadline_us=call.deadline_us)
-    except DialectError as error:
-        return error
-    return errors.UNAVAILABLE
-
-
-async def _why_not_cancelled(call: Call, parameters: CancelReplaceParameters) -> DialectError:
-    """The new order was placed all the same, and its events do not tell of the cancel: look at the order itself."""
-    pool, symbol = call.services.pool, parameters.symbol
-    order_id, client_order_id = parameters.cancel_order_id, parameters.cancel_orig_client_order_id
-    if order_id is not None:
-        row = await pool.fetchrow(queries.ORDER_BY_ID, order_id, call.account_id, symbol)
-    else:
-        row = await pool.fetchrow(queries.ORDER_BY_CLIENT_ID, call.account_id, symbol, client_order_id)
-    if row is None or row["status"] not in _OPEN:
-        return REFUSALS[Refusal.UNKNOWN_ORDER]
-    if client_order_id is not None and row["client_order_id"] != client_order_id:
-        return REFUSALS[Refusal.CLIENT_ORDER_ID_MISMATCH]
-    restriction = parameters.cancel_restrictions
-    if restriction is not None and row["status"] != _RESTRICTED_TO[restriction]:
-        return REFUSALS[Refusal.CANCEL_RESTRICTED]
-    return REFUSALS[Refusal.UNKNOWN_ORDER]
 
 
 ENDPOINTS: tuple[Endpoint[Any], ...] = (
