@@ -4,12 +4,11 @@ Zero or the empty string stands for "not given" in optional fields, so that a co
 the journal. New fields are appended with a default: old journals stay readable.
 """
 
-from enum import Enum
-
 import msgspec
 
 from services.domain.market import Market, MarketStatus, Venue
 from services.domain.orders import OrderType, PegPrice, SelfTradePrevention, Side, TimeInForce
+from services.domain.words import Word
 
 
 class _Command(msgspec.Struct, frozen=True, array_like=True, tag=True, tag_field="command", gc=False):
@@ -42,7 +41,7 @@ class PlaceOrder(_Command, frozen=True):
     peg_offset: int = 0
 
 
-class ListKind(Enum):
+class ListKind(Word):
     """OCO: two rivals. OTO: a working order and one or two pending ones (then rivals). OPO: paid by the working one."""
 
     OCO = "OCO"
@@ -62,7 +61,7 @@ class PlaceOrderList(_Command, frozen=True):
     orders: tuple[PlaceOrder, ...]
 
 
-class CancelRestriction(Enum):
+class CancelRestriction(Word):
     """Cancel only an order that has not, or has, executed in part."""
 
     ONLY_NEW = "ONLY_NEW"

@@ -5,13 +5,13 @@ named after the dialect's filters (compatibility reference section 3); 0 switche
 """
 
 import re
-from enum import Enum
 from typing import Final
 
 import msgspec
 
 from services.domain.money import MAX_E8, ONE_E8
 from services.domain.orders import SelfTradePrevention
+from services.domain.words import Word
 
 _name = re.compile(r"[A-Z0-9]{1,20}", re.ASCII)
 
@@ -20,7 +20,7 @@ MAX_FEE_RATE_E8: Final = ONE_E8 // 10
 MAX_AVERAGE_MINUTES: Final = 60
 
 
-class MarketStatus(Enum):
+class MarketStatus(Word):
     """Only TRADING takes orders; cancels are always allowed."""
 
     TRADING = "TRADING"

@@ -1,14 +1,8 @@
 """What an order is, in the dialect's words, and its state as everyone outside the core sees it."""
 
-from enum import Enum
-
 import msgspec
 
-
-class Word(Enum):
-    """A closed vocabulary. Members are hashed by identity: Enum's own hash is a call into Python, and sets are hot."""
-
-    __hash__ = object.__hash__
+from services.domain.words import Word
 
 
 class Side(Word):

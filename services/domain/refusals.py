@@ -4,10 +4,10 @@ A refused command changes no state and is not journaled. Services map each value
 (``services/trading/errors.py`` for the dialect).
 """
 
-from enum import Enum
+from services.domain.words import Word
 
 
-class Refusal(Enum):
+class Refusal(Word):
     """Listed in precedence within each group of commands: the first that applies is the answer.
 
     A withdrawal can be refused for INSUFFICIENT_BALANCE too, after everything in its own group.

@@ -41,7 +41,9 @@ def check_money(exchange: Exchange) -> None:
     assert not locked, "an order reserves money its owner does not have"
     assert sums == Counter(exchange.accounts.supply), "money is conserved"
     assert exchange.accounts.imbalances() == {}
-    assert exchange.accounts.changes() == [], "a command leaves no balance change behind for the next one"
+    changes: list[Event] = []
+    exchange.accounts.tell_changes(changes)
+    assert changes == [], "a command leaves no balance change behind for the next one"
 
 
 def check_reservation(order: Order) -> None:

@@ -94,6 +94,8 @@ def test_the_state_changes_with_every_accepted_command_and_with_no_other(seed: i
         after = state_hash(capture(exchange))
         refused = isinstance(outcome, Refusal)
         # A replacement of which both halves failed is told by events, and only its time is new.
-        both_failed = not refused and all(isinstance(event, CancelRefused | ReplacementRefused) for event in outcome)
+        both_failed = not isinstance(outcome, Refusal) and all(
+            isinstance(event, CancelRefused | ReplacementRefused) for event in outcome
+        )
         assert both_failed or (after == before) == refused, timed
         before = after

@@ -8,7 +8,7 @@ Invariants
 from typing import Final
 
 from services.domain.commands import SetAccountTerms
-from services.domain.events import BalanceChanged
+from services.domain.events import BalanceChanged, Event
 from services.domain.market import Market
 
 # Receives every fee. Account ids of people start far above it (services/auth/schema.py).
@@ -98,27 +98,27 @@ class Accounts:
 
     def same_owner(self, account_id: int, other_id: int) -> bool:
         """Is a trade between the two a self-trade?"""
-        if account_id == other_id:
-            return True
-        group = self.trade_group(account_id) if self.terms else 0
+        if account_id == other_id or not self.terms:
+            return account_id == other_id
+        group = self.trade_group(account_id)
         return group != 0 and group == self.trade_group(other_id)
 
     def fee_rate(self, account_id: int, market: Market, *, is_maker: bool) -> int:
         """The account's own rate, else the market's."""
-        terms = self.terms.get(account_id) if self.terms else None
+        if not self.terms:
+            return market.maker_fee_rate_e8 if is_maker else market.taker_fee_rate_e8
+        terms = self.terms.get(account_id)
         own = None if terms is None else (terms.maker_fee_rate_e8 if is_maker else terms.taker_fee_rate_e8)
         if own is not None:
             return own
         return market.maker_fee_rate_e8 if is_maker else market.taker_fee_rate_e8
 
-    def changes(self) -> list[BalanceChanged]:
-        """One event per balance touched since the last call."""
-        changes = []
+    def tell_changes(self, events: list[Event]) -> None:
+        """Append one event per balance touched since the last call."""
         for balance in self._touched:
             balance.is_touched = False
-            changes.append(BalanceChanged(balance.account_id, balance.asset, balance.free_e8, balance.locked_e8))
+            events.append(BalanceChanged(balance.account_id, balance.asset, balance.free_e8, balance.locked_e8))
         self._touched.clear()
-        return changes
 
     def imbalances(self) -> dict[str, int]:
         """Per asset, the sum over all accounts minus the supply, where it is not zero (it always is)."""

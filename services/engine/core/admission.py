@@ -38,6 +38,13 @@ _FILTERS: Final = frozenset(
 )
 
 
+# Looking up a member of an Enum costs as much as a call, so the hot ones are bound once.
+_BUY: Final = Side.BUY
+_LIMIT: Final = OrderType.LIMIT
+_MARKET: Final = OrderType.MARKET
+_TRADING: Final = MarketStatus.TRADING
+
+
 class Admitted(NamedTuple):
     """What the order asks for, the price it will work at (0 for any), and what it needs of the asset it pays with."""
 
@@ -63,7 +70,7 @@ class Admission:
         if not isinstance(admitted, Admitted):
             return admitted
         kind = command.type
-        if kind is not OrderType.LIMIT and kind is not OrderType.MARKET:
+        if kind is not _LIMIT and kind is not _MARKET:
             refusal = self.refuse_entry(command, admitted.limit_e8)
             if refusal is not None:
                 return refusal
@@ -79,7 +86,7 @@ class Admission:
         listing = self._listing
         if not is_well_formed(command):
             return Refusal.UNSUPPORTED_COMBINATION
-        if listing.status is not MarketStatus.TRADING:
+        if listing.status is not _TRADING:
             return Refusal.MARKET_CLOSED
         if (command.account_id, command.client_order_id) in listing.by_client_order_id:
             return Refusal.DUPLICATE_CLIENT_ORDER_ID
@@ -89,26 +96,16 @@ class Admission:
         admitted = self._admit_numbers(command, prevention, now_us)
         if not isinstance(admitted, Admitted):
             return admitted
-        return self._refuse_by_limits(command, admitted, venue, counts=counts) or admitted
-
-    def _refuse_by_limits(
-        self, command: PlaceOrder, admitted: Admitted, venue: Venue, *, counts: bool
-    ) -> Refusal | None:
-        """How much and how many orders one account may have."""
-        listing = self._listing
+        refusal = None
         if listing.market.max_position_e8:
             refusal = filters.max_position(command, admitted.quantity_e8, listing, self._accounts)
-            if refusal is not None:
-                return refusal
-        if counts and command.type is not OrderType.MARKET:
+        if refusal is None and counts and command.type is not _MARKET:
             is_algo, is_iceberg = command.type in CONTINGENT_TYPES, command.iceberg_e8 > 0
             refusal = filters.order_counts(command.account_id, 1, is_algo, is_iceberg, listing, self._listings, venue)
-            if refusal is not None:
-                return refusal
-        if venue.max_order_amounts_e8:
+        if refusal is None and venue.max_order_amounts_e8:
             price = admitted.limit_e8 or listing.last_price_e8
-            return filters.max_asset(admitted.quantity_e8, price, listing.market, venue)
-        return None
+            refusal = filters.max_asset(admitted.quantity_e8, price, listing.market, venue)
+        return admitted if refusal is None else refusal
 
     def refuse_by_filter(self, command: PlaceOrder, now_us: int) -> Refusal | None:
         """Only the filters that look at the order alone, whatever else may be wrong with it."""
@@ -116,8 +113,9 @@ class Admission:
         return admitted if not isinstance(admitted, Admitted) and admitted in _FILTERS else None
 
     def _admit_numbers(self, command: PlaceOrder, prevention: SelfTradePrevention, now_us: int) -> Admitted | Refusal:
-        admit = self._admit_market if command.type is OrderType.MARKET else self._admit_priced
-        return admit(command, prevention, now_us)
+        if command.type is _MARKET:
+            return self._admit_market(command, prevention, now_us)
+        return self._admit_priced(command, prevention, now_us)
 
     def _prevention(self, command: PlaceOrder) -> SelfTradePrevention:
         """The order's own mode, else the account's, else the market's."""
@@ -146,13 +144,16 @@ class Admission:
         fits = filters.fits_notional(amount, market) if limit else filters.fits_market_notional(amount, market)
         if not fits:
             return Refusal.NOTIONAL
-        return Admitted(quantity, limit, amount if command.side is Side.BUY else quantity, prevention)
+        return Admitted(quantity, limit, amount if command.side is _BUY else quantity, prevention)
 
     def _refuse_numbers(self, command: PlaceOrder, limit_e8: int, now_us: int) -> Refusal | None:
         """Price, quantity and trailing filters, asked only where the order has such a number."""
         market, quantity = self._listing.market, command.quantity_e8
-        for price in (limit_e8, command.price_e8, command.stop_price_e8):
-            if price and not filters.fits_price(price, market):
+        if limit_e8 and not filters.fits_price(limit_e8, market):
+            return Refusal.PRICE_FILTER
+        # A peg's own price is its cap.
+        for price in (command.price_e8, command.stop_price_e8):
+            if price and price != limit_e8 and not filters.fits_price(price, market):
                 return Refusal.PRICE_FILTER
         if not filters.fits_lot(quantity, market):
             return Refusal.LOT_SIZE
@@ -170,7 +171,8 @@ class Admission:
         return refusal
 
     def _overfills_level(self, side: Side, price_e8: int, quantity_e8: int) -> bool:
-        level = self._listing.book.own_side(side).levels.get(price_e8)
+        book = self._listing.book
+        level = (book.bids if side is _BUY else book.asks).levels.get(price_e8)
         return level is not None and level.quantity_e8 + quantity_e8 > MAX_E8
 
     def _admit_market(self, command: PlaceOrder, prevention: SelfTradePrevention, now_us: int) -> Admitted | Refusal:
@@ -199,7 +201,7 @@ class Admission:
             return Refusal.MARKET_LOT_SIZE
         if not filters.fits_market_notional(amount, market):
             return Refusal.NOTIONAL
-        return Admitted(quantity, 0, sweep.quote_e8 if command.side is Side.BUY else reserve, prevention)
+        return Admitted(quantity, 0, sweep.quote_e8 if command.side is _BUY else reserve, prevention)
 
     def refuse_entry(self, command: PlaceOrder, limit_e8: int) -> Refusal | None:
         """What depends on the market at the moment of entry."""

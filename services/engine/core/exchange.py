@@ -70,6 +70,10 @@ _CANCELLABLE: Final = {
 }
 
 
+# Looking up a member of an Enum costs as much as a call, so the hot ones are bound once.
+_NEW: Final = OrderStatus.NEW
+
+
 class Desk:
     """What works on one market: its checks and its turns."""
 
@@ -84,19 +88,15 @@ class Desk:
         self.turn = Turn(accounts, listing, orders)
         self._consequences = Consequences(self.turn)
 
-    def begin(self, now_us: int) -> Turn:
-        self.turn.begin(now_us)
-        return self.turn
-
     def settle(self) -> None:
         """Carry out what has been caused so far."""
+        self._consequences.settle()
+
+    def finish(self) -> list[Event]:
         turn = self.turn
         if turn.prices or turn.affected or turn.agenda:
             self._consequences.settle()
-
-    def finish(self) -> list[Event]:
-        self.settle()
-        return self.turn.close()
+        return turn.close()
 
 
 class Exchange:
@@ -165,7 +165,7 @@ class Exchange:
         if not isinstance(admitted, Admitted):
             return admitted
         # From here on nothing can fail.
-        self._enter(desk.begin(self.now_us), command, admitted)
+        self._enter(desk.turn.begin(self.now_us), command, admitted)
         return desk.finish()
 
     def _enter(self, turn: Turn, command: PlaceOrder, admitted: Admitted) -> None:
@@ -191,7 +191,7 @@ class Exchange:
             command.quote_quantity_e8,
             0,
             0,
-            OrderStatus.NEW,
+            _NEW,
             self.now_us,
             self.now_us,
             working_us,
@@ -225,7 +225,7 @@ class Exchange:
         if not isinstance(order, Order):
             return order
         desk = self._desks[order.symbol]
-        desk.begin(self.now_us).cancel(order, command.cancel_client_order_id)
+        desk.turn.begin(self.now_us).cancel(order, command.cancel_client_order_id)
         return desk.finish()
 
     def _cancel_all(self, command: CancelAllOrders) -> Outcome:
@@ -235,7 +235,7 @@ class Exchange:
         orders = desk.listing.open_orders(command.account_id).orders
         if not orders:
             return Refusal.UNKNOWN_ORDER
-        turn = desk.begin(self.now_us)
+        turn = desk.turn.begin(self.now_us)
         for order_id in sorted(orders):
             order = self.orders.get(order_id)
             if order is not None:
@@ -259,7 +259,7 @@ class Exchange:
         order = self._find_cancellable(cancel)
         if not isinstance(order, Order) and command.stop_on_failure:
             return order
-        turn = desk.begin(self.now_us)
+        turn = desk.turn.begin(self.now_us)
         if isinstance(order, Order):
             turn.cancel(order, cancel.cancel_client_order_id)
             desk.settle()
@@ -281,7 +281,7 @@ class Exchange:
         refusal = refuse_amendment(command, order, desk.listing)
         if refusal is not None:
             return refusal
-        turn = desk.begin(self.now_us)
+        turn = desk.turn.begin(self.now_us)
         tied = order.order_list
         rival = tied.rival_of(order) if tied is not None else None
         is_renamed = command.new_client_order_id != order.client_order_id
@@ -321,7 +321,7 @@ class Exchange:
             order = Order(self._new_state(place, checks, 0, tied.order_list_id), 0)
             order.be_special().order_list = tied
             tied.legs.append(order)
-        self._begin_list(desk.begin(self.now_us), tied, admitted)
+        self._begin_list(desk.turn.begin(self.now_us), tied, admitted)
         return desk.finish()
 
     def _begin_list(self, turn: Turn, tied: OrderList, admitted: list[Admitted]) -> None:
@@ -359,7 +359,7 @@ class Exchange:
             if named and tied.account_id == command.account_id:
                 if command.client_order_list_id not in ("", tied.client_order_list_id):
                     return Refusal.CLIENT_ORDER_ID_MISMATCH
-                desk.begin(self.now_us).cancel(tied.legs[0], command.cancel_client_order_id)
+                desk.turn.begin(self.now_us).cancel(tied.legs[0], command.cancel_client_order_id)
                 return desk.finish()
         return Refusal.UNKNOWN_ORDER
 

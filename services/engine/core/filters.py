@@ -4,6 +4,7 @@ Those on one number say whether it fits; those that weigh more return a refusal 
 """
 
 from collections.abc import Iterator
+from typing import Final
 
 from services.domain.commands import PlaceOrder
 from services.domain.market import Market, Venue
@@ -13,6 +14,9 @@ from services.domain.refusals import Refusal
 from services.engine.core.accounts import Accounts
 from services.engine.core.listing import Listing, OpenOrders
 from services.engine.core.triggers import waits_for_rise
+
+# Looking up a member of an Enum costs as much as a call, so the hot ones are bound once.
+_BUY: Final = Side.BUY
 
 
 def fits_price(price_e8: int, market: Market) -> bool:
@@ -73,7 +77,7 @@ def percent_price(price_e8: int, side: Side, listing: Listing, now_us: int) -> R
     """How far a price may lie from the reference; not asked before the first trade."""
     market = listing.market
     low_e8, high_e8 = market.multiplier_down_e8, market.multiplier_up_e8
-    if side is Side.BUY:
+    if side is _BUY:
         side_low_e8, side_high_e8 = market.bid_multiplier_down_e8, market.bid_multiplier_up_e8
     else:
         side_low_e8, side_high_e8 = market.ask_multiplier_down_e8, market.ask_multiplier_up_e8
@@ -97,9 +101,7 @@ def max_position(command: PlaceOrder, quantity_e8: int, listing: Listing, accoun
         return None
     held = accounts.total(command.account_id, listing.market.base_asset)
     buying = sum(
-        order.remaining_e8
-        for order in listing.open_orders(command.account_id).orders.values()
-        if order.side is Side.BUY
+        order.remaining_e8 for order in listing.open_orders(command.account_id).orders.values() if order.side is _BUY
     )
     return Refusal.MAX_POSITION if held + buying + quantity_e8 > limit else None
 

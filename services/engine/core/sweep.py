@@ -117,7 +117,7 @@ def _offers(
     for level in opposite.best_first():
         if not opposite.crosses(level, limit_e8):
             return
-        if not look_closely:
+        if not look_closely or not _holds_own(level, account_id, accounts):
             yield Offer(level.price_e8, level.quantity_e8)
             continue
         for order, quantity_e8 in _slices(level):
@@ -129,6 +129,15 @@ def _offers(
                 transfers = prevention is order.self_trade_prevention is SelfTradePrevention.TRANSFER
                 is_paid = transfers and account_id != order.account_id
                 yield Offer(level.price_e8, quantity_e8, is_own=True, is_paid=is_paid)
+
+
+def _holds_own(level: Level, account_id: int, accounts: Accounts) -> bool:
+    order = level.head
+    while order is not None:
+        if accounts.same_owner(account_id, order.account_id):
+            return True
+        order = order.next
+    return False
 
 
 def _slices(level: Level) -> Iterator[tuple[Order, int]]:

@@ -33,8 +33,7 @@ class Transfers:
         if self._accounts.supply.get(command.asset, 0) + command.amount_e8 > MAX_E8:
             return Refusal.SUPPLY_OVERFLOW
         self._carry_out(command, command.amount_e8)
-        event = FundsDeposited(command.account_id, command.asset, command.amount_e8, command.reference)
-        return [event, *self._accounts.changes()]
+        return self._told(FundsDeposited(command.account_id, command.asset, command.amount_e8, command.reference))
 
     def withdraw(self, command: Withdraw) -> list[Event] | Refusal:
         refusal = self._refuse(command, -command.amount_e8)
@@ -43,8 +42,7 @@ class Transfers:
         if self._accounts.free(command.account_id, command.asset) < command.amount_e8:
             return Refusal.INSUFFICIENT_BALANCE
         self._carry_out(command, -command.amount_e8)
-        event = FundsWithdrawn(command.account_id, command.asset, command.amount_e8, command.reference)
-        return [event, *self._accounts.changes()]
+        return self._told(FundsWithdrawn(command.account_id, command.asset, command.amount_e8, command.reference))
 
     def _refuse(self, command: Deposit | Withdraw, signed_e8: int) -> Refusal | None:
         """Idempotency first: the reference decides "same", "different" or "new" before anything else."""
@@ -61,6 +59,11 @@ class Transfers:
         if command.asset not in self._assets:
             return Refusal.UNKNOWN_ASSET
         return None
+
+    def _told(self, event: Event) -> list[Event]:
+        events = [event]
+        self._accounts.tell_changes(events)
+        return events
 
     def _carry_out(self, command: Deposit | Withdraw, signed_e8: int) -> None:
         self._accounts.issue(command.account_id, command.asset, signed_e8)

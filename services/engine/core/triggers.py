@@ -36,6 +36,11 @@ class Triggers:
         self.falling = PriceLevels(best_is_highest=True)
         self._trailing: dict[int, Order] = {}
 
+    @property
+    def are_set(self) -> bool:
+        """Is there any stop that a trade could concern?"""
+        return bool(self._trailing or self.rising.levels or self.falling.levels)
+
     def add(self, order: Order) -> None:
         special = _special(order)
         if special.trailing_delta:

@@ -6,6 +6,7 @@ is only noted here (``prices``, ``affected``, ``agenda``) and carried out by ``s
 """
 
 from collections import deque
+from typing import Final
 
 from services.domain.events import (
     Event,
@@ -34,6 +35,16 @@ from services.engine.core.order_lists import OrderList
 from services.engine.core.sweep import Sweep, sweep_for_quantity
 from services.engine.core.triggers import is_reached
 
+# Looking up a member of an Enum costs as much as a call, so the hot ones are bound once.
+_BUY: Final = Side.BUY
+_GTC: Final = TimeInForce.GTC
+_FOK: Final = TimeInForce.FOK
+_LIMIT_MAKER: Final = OrderType.LIMIT_MAKER
+_NO_PREVENTION: Final = SelfTradePrevention.NONE
+_FILLED: Final = OrderStatus.FILLED
+_PARTIALLY_FILLED: Final = OrderStatus.PARTIALLY_FILLED
+_CANCELED: Final = OrderStatus.CANCELED
+
 
 class Turn:
     """One market's; each command ``begin``s it anew. ``orders`` is every open order of the exchange.
@@ -55,10 +66,11 @@ class Turn:
         self.affected: dict[int, Order] = {}
         self.agenda: deque[Order] = deque()
 
-    def begin(self, now_us: int) -> None:
+    def begin(self, now_us: int) -> "Turn":
         """Start the next command; the one before has carried out everything it caused."""
         self.now_us = now_us
         self.events = []
+        return self
 
     # An order meets the book
 
@@ -76,13 +88,13 @@ class Turn:
     def activate(self, order: Order) -> None:
         """Trade with what the book offers, then rest or expire. A fill-or-kill trades all or nothing."""
         order.working_us = self.now_us
-        kills = order.time_in_force is TimeInForce.FOK and self.reach(order).quantity_e8 != order.remaining_e8
-        if order.type is not OrderType.LIMIT_MAKER and not kills:
+        kills = order.time_in_force is _FOK and self.reach(order).quantity_e8 != order.remaining_e8
+        if order.type is not _LIMIT_MAKER and not kills:
             self._match(order)
         if not order.remaining_e8:
-            if order.status is OrderStatus.FILLED:
+            if order.status is _FILLED:
                 self._close(order)
-        elif order.time_in_force is TimeInForce.GTC and order.type not in PRICELESS_TYPES:
+        elif order.time_in_force is _GTC and order.type not in PRICELESS_TYPES:
             self._rest(order)
         else:
             self.end(order, OrderStatus.EXPIRED, _expiry_reason(order))
@@ -97,7 +109,7 @@ class Turn:
 
     def close(self) -> list[Event]:
         """Append what changed in balances and book, and return all events."""
-        self.events.extend(self.accounts.changes())
+        self.accounts.tell_changes(self.events)
         change = self.listing.book_change()
         if change is not None:
             self.events.append(change)
@@ -106,7 +118,7 @@ class Turn:
     def _match(self, taker: Order) -> None:
         """Trade with the best makers, oldest first, while prices cross and quantity is left."""
         opposite = self.listing.book.opposite_side(taker.side)
-        prevents = taker.self_trade_prevention is not SelfTradePrevention.NONE
+        prevents = taker.self_trade_prevention is not _NO_PREVENTION
         same_owner = self.accounts.same_owner
         while taker.remaining_e8:
             level = opposite.best_within(taker.limit_e8)
@@ -130,8 +142,8 @@ class Turn:
         maker_fee = self._settle(maker, quantity, quote, is_maker=True)
         listing.last_trade_id += 1
         listing.average_price.add(self.now_us // SECOND_US, quantity, quote)
-        if price != listing.last_price_e8 or not self.prices:
-            listing.last_price_e8 = price
+        listing.last_price_e8 = price
+        if listing.triggers.are_set and (not self.prices or self.prices[-1] != price):
             self.prices.append(price)
         self.events.append(
             OrderFilled(
@@ -159,9 +171,9 @@ class Turn:
         order.executed_e8 += quantity_e8
         order.executed_quote_e8 += quote_e8
         order.updated_us = self.now_us
-        order.status = OrderStatus.PARTIALLY_FILLED if order.remaining_e8 else OrderStatus.FILLED
+        order.status = _PARTIALLY_FILLED if order.remaining_e8 else _FILLED
         rate_e8 = self.accounts.fee_rate(order.account_id, market, is_maker=is_maker)
-        received = quantity_e8 if order.side is Side.BUY else quote_e8
+        received = quantity_e8 if order.side is _BUY else quote_e8
         fee = fee_rounded_half_up(received, rate_e8)
         self._pay_and_receive(order, quantity_e8, quote_e8, fee)
         if order.special is not None and order.special.order_list is not None:
@@ -171,7 +183,7 @@ class Turn:
     def _pay_and_receive(self, order: Order, quantity_e8: int, quote_e8: int, fee_e8: int) -> None:
         """Pay from what the order reserves. What it reserved for a worse price becomes free again."""
         market, accounts = self.listing.market, self.accounts
-        if order.side is Side.BUY:
+        if order.side is _BUY:
             reserved = notional_exact(order.limit_e8, quantity_e8) if order.limit_e8 else quote_e8
             accounts.pay(order.account_id, market.quote_asset, reserved, quote_e8)
             accounts.receive(order.account_id, market.base_asset, quantity_e8, fee_e8)
@@ -280,7 +292,7 @@ class Turn:
         order.status = status
         order.expiry_reason = reason
         order.updated_us = self.now_us
-        if status is OrderStatus.CANCELED:
+        if status is _CANCELED:
             self.events.append(OrderCanceled(order.state(), cancel_id))
         else:
             self.events.append(OrderExpired(order.state()))
@@ -289,11 +301,11 @@ class Turn:
     def cancel(self, order: Order, cancel_id: str) -> None:
         """Cancel an order and, if it belongs to a list, all of the list."""
         if order.special is None or order.special.order_list is None:
-            self.end(order, OrderStatus.CANCELED, ExpiryReason.NONE, cancel_id)
+            self.end(order, _CANCELED, ExpiryReason.NONE, cancel_id)
             return
         for leg in order.special.order_list.legs:
             if leg.status in OPEN_STATUSES:
-                self.end(leg, OrderStatus.CANCELED, ExpiryReason.NONE, cancel_id)
+                self.end(leg, _CANCELED, ExpiryReason.NONE, cancel_id)
 
     def reject(self, order: Order) -> None:
         """It cannot take part after all: no price to peg to, no longer the money, or a filter in the way."""
@@ -350,7 +362,7 @@ class Turn:
 
     def _note_fill(self, order: Order, tied: OrderList, received_e8: int) -> None:
         """Let the list see the fill after the match; keep what an OPO's working order receives for its pending ones."""
-        if tied.pays_pending and order is tied.working and order.side is Side.BUY:
+        if tied.pays_pending and order is tied.working and order.side is _BUY:
             keeper = tied.dependents[0]
             self.accounts.lock(order.account_id, self.listing.market.base_asset, received_e8)
             keeper.reserved_e8 += received_e8
