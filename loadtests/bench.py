@@ -14,7 +14,7 @@ import msgspec
 import typer
 import uvloop
 
-from loadtests import core, plots, profiling, public, recovery, results, stalls
+from loadtests import core, fanout, plots, profiling, public, recovery, results, stalls
 from loadtests.conditions import database_version, describe, wait_for_calm
 from loadtests.public import Bench
 from loadtests.venue import VenueFailed, running_exchange, scratch_directory
@@ -28,6 +28,7 @@ class Scenario(StrEnum):
     CAPACITY = "capacity"
     RECOVERY = "recovery"
     SNAPSHOTS = "snapshots"
+    FANOUT = "fanout"
     PROFILE = "profile"
 
 
@@ -48,6 +49,10 @@ class Plan(msgspec.Struct, frozen=True):
     tail_parcel: int = 16
     snapshot_s: float = 20.0
     profile_s: float = 15.0
+    subscribers: int = 2_000
+    fanout_rates: tuple[float, ...] = (20.0, 50.0, 100.0, 200.0)
+    screens: int = 50
+    fanout_s: float = 15.0
 
 
 QUICK: Final = Plan(
@@ -64,6 +69,10 @@ QUICK: Final = Plan(
     tail_commands=1_000,
     snapshot_s=3.0,
     profile_s=2.0,
+    subscribers=50,
+    fanout_rates=(50.0,),
+    screens=5,
+    fanout_s=2.0,
 )
 
 
@@ -125,6 +134,15 @@ def _snapshots(plan: Plan) -> Figures:
     return stalls.measure(plan.open_orders, plan.snapshot_s, plan.tries)
 
 
+def _fanout(plan: Plan) -> Figures:
+    return _on_exchange(
+        plan,
+        lambda bench: fanout.measure(
+            bench, plan.subscribers, plan.fanout_rates, plan.screens, plan.rate, plan.fanout_s, plan.tries
+        ),
+    )
+
+
 def _profile(plan: Plan) -> Figures:
     return _on_exchange(plan, lambda bench: profiling.measure(bench, plan.profile_s))
 
@@ -150,6 +168,7 @@ _SCENARIOS: Final[dict[Scenario, Callable[[Plan], Figures]]] = {
     Scenario.CAPACITY: _capacity,
     Scenario.RECOVERY: _recovery,
     Scenario.SNAPSHOTS: _snapshots,
+    Scenario.FANOUT: _fanout,
     Scenario.PROFILE: _profile,
 }
 

@@ -6,7 +6,7 @@ Percentiles are exact (nearest rank over all values). The histogram that results
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import msgspec
@@ -42,6 +42,11 @@ def summarize(values_us: Iterable[int]) -> Summary | None:
         max_ms=_milliseconds(ordered[-1]),
         histogram_us=sorted(Counter(map(bucket_upper_us, ordered)).items()),
     )
+
+
+def summarize_counts(counts: Mapping[int, int]) -> Summary | None:
+    """The same of a histogram by upper bounds, so within what its buckets are wide."""
+    return summarize(upper_us for upper_us, count in counts.items() for _ in range(count))
 
 
 def percentile(ordered: list[int], share: float) -> int:

@@ -1,7 +1,7 @@
 """A whole local exchange under load through its public port: the open loop, and the capacity of order entry."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -57,12 +57,26 @@ class Bench:
         self._traders = traders
         self._patience_s = patience_s
 
-    async def open_loop(self, choose: Choose, rate: float, seconds: float, seed: int) -> Run:
+    @property
+    def port(self) -> int:
+        return self._venue.port
+
+    async def open_loop(
+        self,
+        choose: Choose,
+        rate: float,
+        seconds: float,
+        seed: int,
+        also: Mapping[str, int] | None = None,
+        begins: Callable[[], object] = lambda: None,
+    ) -> Run:
+        """``also`` names more processes whose time is of interest; ``begins`` is called after the warm-up."""
         traffic = await self._fresh_books(seed)
         calm = await asyncio.to_thread(wait_for_calm, self._patience_s)
         connections = await connect(HOST, self._venue.port, OPEN_LOOP_CONNECTIONS)
         await OpenLoop(connections, choose(traffic), rate, seed).run(WARM_UP_S)
-        meter = CpuMeter(self._venue.roots)
+        begins()
+        meter = CpuMeter({**self._venue.roots, **(also or {})})
         observed = await OpenLoop(connections, choose(traffic), rate, seed + 1).run(seconds)
         noise = meter.stop()
         for connection in connections:
