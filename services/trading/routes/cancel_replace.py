@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from services.domain.commands import CancelOrder, CancelRestriction, PlaceOrder, ReplaceOrder
 from services.domain.events import OrderAccepted, OrderCanceled, ReplacementRefused
+from services.domain.market import Market
 from services.domain.orders import OPEN_STATUSES, OrderStatus
 from services.domain.protocol import Applied, CheckOrder
 from services.domain.refusals import Refusal
@@ -77,7 +78,8 @@ async def cancel_replace(call: Call, parameters: CancelReplaceParameters) -> Jso
     new_order = place(order_of(call.account_id, parameters))
     if parameters.cancel_order_id is None and parameters.cancel_orig_client_order_id is None:
         raise errors.either_mandatory("cancelOrigClientOrderId", "cancelOrderId")
-    halves = await _attempt(call, parameters, new_order)
+    market = await call.services.markets.get(parameters.symbol)
+    halves = await _attempt(call, parameters, new_order, market)
     if not isinstance(halves.cancel, DialectError) and isinstance(halves.order, dict):
         return halves.told()
     partially = not isinstance(halves.cancel, DialectError) or isinstance(halves.order, dict)
@@ -85,7 +87,7 @@ async def cancel_replace(call: Call, parameters: CancelReplaceParameters) -> Jso
     raise errors.replace_failed(halves.told(), partially=partially, is_limited=is_limited)
 
 
-async def _attempt(call: Call, parameters: CancelReplaceParameters, new_order: PlaceOrder) -> _Halves:
+async def _attempt(call: Call, parameters: CancelReplaceParameters, new_order: PlaceOrder, market: Market) -> _Halves:
     stop_on_failure = parameters.cancel_replace_mode is ReplaceMode.STOP_ON_FAILURE
     try:
         # An order id of 0 is nobody's; to the engine it is "not given", so it must not go there.
@@ -103,7 +105,7 @@ async def _attempt(call: Call, parameters: CancelReplaceParameters, new_order: P
         if error not in _CANCEL_FAILURES:
             raise
         return _Halves(error, None if stop_on_failure else await _why_not_placed(call, new_order))
-    return _Halves(await _cancel_half(call, parameters, applied), await _order_half(call, parameters, applied))
+    return _Halves(await _cancel_half(call, parameters, applied), _order_half(call, parameters, applied, market))
 
 
 def _cancel(call: Call, parameters: CancelReplaceParameters) -> CancelOrder:
@@ -123,14 +125,15 @@ async def _cancel_half(call: Call, parameters: CancelReplaceParameters, applied:
     return await _why_not_cancelled(call, parameters)
 
 
-async def _order_half(call: Call, parameters: CancelReplaceParameters, applied: Applied) -> Json | DialectError:
+def _order_half(
+    call: Call, parameters: CancelReplaceParameters, applied: Applied, market: Market
+) -> Json | DialectError:
     if call.order_limit is not None:
         return call.order_limit
     refused = next((event.reason for event in applied.events if isinstance(event, ReplacementRefused)), None)
     if refused is not None:
         return REFUSALS[refused]
     accepted = next(event.order for event in applied.events if isinstance(event, OrderAccepted))
-    market = await call.services.markets.get(parameters.symbol)
     order = render.final_state(applied, accepted.order_id)
     return render.placed_order(applied, order, reply_type(parameters), market, call.unit)
 
