@@ -4,6 +4,7 @@ A case is the error's name in ``services/trading/errors.py``, or a ``Refusal``; 
 function's; and what to ask.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
