@@ -14,7 +14,7 @@ from services.domain.orders import OrderType, Side, TimeInForce
 from services.domain.refusals import Refusal
 from services.engine.core.exchange import Exchange
 from services.engine.core.listing import Listing
-from services.engine.markets_file import read_markets
+from services.engine.markets_file import read_definitions
 from services.engine.settings import PACKAGED_MARKETS_FILE
 
 FIRST_ACCOUNT_ID: Final = 5_000_000
@@ -38,7 +38,7 @@ class Tape:
         self._time_us = 1_700_000_000_000_000
 
     def markets(self) -> list[Command]:
-        markets = [market for market in read_markets(PACKAGED_MARKETS_FILE) if market.symbol in _WEIGHTS]
+        markets = [market for market in read_definitions(PACKAGED_MARKETS_FILE).markets if market.symbol in _WEIGHTS]
         return self._all(DefineMarket(market) for market in markets)
 
     def deposits(self) -> list[Command]:

@@ -45,7 +45,8 @@ WHERE account_id = $1 AND api_key = $2 RETURNING {_VISIBLE}
 """  # noqa: S608
 DELETE: Final = "DELETE FROM auth.api_keys WHERE account_id = $1 AND api_key = $2 RETURNING true"
 FIND: Final = """
-SELECT account_id, permissions, kind, secret_sealed, public_key, ip_allow_list FROM auth.api_keys WHERE api_key = $1
+SELECT account_id, permissions, kind, secret_sealed, public_key, ip_allow_list, created_at
+FROM auth.api_keys WHERE api_key = $1
 """
 
 
@@ -85,6 +86,7 @@ class SigningAuthority:
     secret_key: str | None = field(repr=False)
     public_key: str | None
     ip_allow_list: Sequence[Network]
+    created_at: datetime
 
 
 async def create(connection: Connection, seal: Seal, account_id: int, wish: Wish, *, max_keys: int) -> NewApiKey | None:
@@ -132,7 +134,13 @@ async def find(connection: Connection, seal: Seal, api_key: str) -> SigningAutho
     sealed = row["secret_sealed"]
     secret_key = seal.open(sealed, belongs_to=api_key) if sealed is not None else None
     return SigningAuthority(
-        row["account_id"], row["permissions"], row["kind"], secret_key, row["public_key"], row["ip_allow_list"]
+        row["account_id"],
+        row["permissions"],
+        row["kind"],
+        secret_key,
+        row["public_key"],
+        row["ip_allow_list"],
+        row["created_at"],
     )
 
 

@@ -217,6 +217,7 @@ class SigningAuthorityView(_Wire):
     public_key: str | None = None
     permissions: list[Permission]
     ip_allow_list: list[IpNetwork]
+    created_at: datetime
 
 
 class SessionView(_Wire):

@@ -147,3 +147,18 @@ class Venue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     max_iceberg_orders: int = 0
     max_order_lists: int = 0
     max_order_amounts_e8: tuple[tuple[str, int], ...] = ()
+
+    def defects(self) -> list[str]:
+        """Say in words what makes these limits unusable; an empty list means they are valid."""
+        assets = [asset for asset, _ in self.max_order_amounts_e8]
+        counts = (self.max_open_orders, self.max_algo_orders, self.max_iceberg_orders, self.max_order_lists)
+        rules = [
+            (all(0 <= count <= MAX_E8 for count in counts), "counts must not be negative"),
+            (all(_name.fullmatch(asset) for asset in assets), "an asset must be 1 to 20 of A-Z and 0-9"),
+            (len(set(assets)) == len(assets), "an asset must be named once"),
+            (
+                all(0 < amount_e8 <= MAX_E8 for _, amount_e8 in self.max_order_amounts_e8),
+                "the most of an asset must be positive; leave the asset out for no limit",
+            ),
+        ]
+        return [message for holds, message in rules if not holds]

@@ -16,14 +16,14 @@ from typing import Final
 import asyncpg
 from redis.asyncio import Redis
 
-from services.domain.commands import DefineMarket
+from services.domain.commands import Command, DefineMarket, DefineVenue
 from services.domain.protocol import Envelope
 from services.engine import lease, metrics, snapshots
 from services.engine.batch import Batch
 from services.engine.core.exchange import Exchange
 from services.engine.inbox import Inbox, Parcel
 from services.engine.lease import Lease, LeaseLost
-from services.engine.markets_file import read_markets
+from services.engine.markets_file import read_definitions
 from services.engine.publisher import Publisher
 from services.engine.recovery import recover
 from services.engine.settings import EngineSettings
@@ -174,7 +174,10 @@ class ActiveEngine:
 
     async def define_markets(self) -> None:
         """Bring the market file into the journal; what is already as it says is refused and costs nothing."""
-        commands = [DefineMarket(market) for market in read_markets(self._settings.markets_file)]
+        markets, venue = read_definitions(self._settings.markets_file)
+        commands: list[Command] = [DefineMarket(market) for market in markets]
+        if venue is not None:
+            commands.append(DefineVenue(venue))
         far_future_us = 2**62
         parcel = Parcel([Envelope(far_future_us, command) for command in commands])
         await self.turn([parcel])

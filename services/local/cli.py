@@ -10,17 +10,17 @@ from typing import Annotated, Any, Final
 import msgspec
 import typer
 
-from services.domain.market import MarketStatus
-from services.domain.money import NotADecimal, TooLarge, TooPrecise, format_e8, parse_e8
+from services.domain.money import format_e8
+from services.local import terms
 from services.local.data_directory import DataDirectory, DataDirectoryError, RunState
 from services.local.embedded import EmbeddedError
 from services.local.internal import InternalClient, NotDone
+from services.local.options import DEFAULT_DIRECTORY, AsJson, DataDir, parse_amounts
 from services.local.supervisor import StartFailed
 from services.local.up import UpOptions, up
 from services.local.verification import NotVerified, verify_directory
 from services.trading.limits import OFF, parse_limits
 
-DEFAULT_DIRECTORY: Final = Path(".crossbook")
 DEFAULT_PORT: Final = 8080
 STOP_WAIT_S: Final = 90.0
 POLL_S: Final = 0.05
@@ -34,16 +34,12 @@ app = typer.Typer(
     help="A spot exchange on your machine, speaking the Binance Spot dialect.\n\n"
     "Start it in one terminal with `crossbook up` and talk to it from another.",
 )
-account = typer.Typer(no_args_is_help=True, help="Open accounts.")
+account = typer.Typer(no_args_is_help=True, help="Open accounts and set their terms.")
+account.command("terms")(terms.account_terms)
 app.add_typer(account, name="account")
-market = typer.Typer(no_args_is_help=True, help="Open and halt markets.")
-app.add_typer(market, name="market")
+app.add_typer(terms.market, name="market")
+app.add_typer(terms.venue, name="venue")
 
-DataDir = Annotated[
-    Path,
-    typer.Option("--data-dir", envvar="CROSSBOOK_DATA_DIR", help="Where the exchange keeps everything."),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 Amounts = Annotated[
     list[str] | None,
     typer.Option("--deposit", metavar="ASSET=AMOUNT", help="Money to start with; may be repeated."),
@@ -154,7 +150,7 @@ def create_account(
     - `crossbook account create --public-key key.pem --ip 203.0.113.0/24` — the private key stays with you
     - `crossbook account create --json` — prints userId, apiKey and secretKey
     """
-    amounts = _parse_amounts(deposit or [])
+    amounts = parse_amounts(deposit or [])
     pem = public_key.read_text(errors="replace") if public_key is not None else None
     with InternalClient(DataDirectory(data_dir)) as client:
         created = client.create_account(email=email, label=label, public_key=pem, ip_allow_list=ip)
@@ -185,32 +181,12 @@ def deposit_command(
     - `crossbook deposit 1000 USDT=2500 --reference invoice-17` — safe to repeat
     """
     named = reference or f"cli:{uuid.uuid4()}"
-    parsed = _parse_amounts(amounts)
+    parsed = parse_amounts(amounts)
     with InternalClient(DataDirectory(data_dir)) as client:
         for asset, amount_e8 in parsed:
             # One reference is one deposit, so each asset gets its own.
             client.deposit(user_id, asset, amount_e8, named if len(parsed) == 1 else f"{named}:{asset}")
             typer.echo(f"Deposited {format_e8(amount_e8)} {asset} for user {user_id}.")
-
-
-@market.command("status")
-def market_status(
-    symbol: Annotated[str, typer.Argument(help="The market, for example BTCUSDT.")],
-    new_status: Annotated[MarketStatus, typer.Argument(metavar="STATUS", help="TRADING, HALT, BREAK or CANCEL_ONLY.")],
-    data_dir: DataDir = DEFAULT_DIRECTORY,
-    as_json: AsJson = False,
-) -> None:
-    """Open, halt or close a market of the running exchange. Resting orders stay, and can always be cancelled.
-
-    - `crossbook market status BTCUSDT HALT`
-    - `crossbook market status BTCUSDT TRADING --json`
-    """
-    with InternalClient(DataDirectory(data_dir)) as client:
-        client.set_market_status(symbol, new_status)
-    if as_json:
-        typer.echo(msgspec.json.encode({"symbol": symbol, "status": new_status.value}).decode())
-    else:
-        typer.echo(f"{symbol} is now {new_status.value}.")
 
 
 @app.command("verify")
@@ -235,25 +211,6 @@ def verify_command(
     typer.echo(f"Journal and database agree up to sequence {report.sequence} (from {report.from_sequence}).")
     typer.echo(f"{report.commands} commands replayed; {report.orders} orders and {report.trades} trades on record.")
     typer.echo(f"State hash    {report.state_hash}\nJournal hash  {report.journal_hash}")
-
-
-def _parse_amounts(texts: list[str]) -> list[tuple[str, int]]:
-    return [_parse_amount(text) for text in texts]
-
-
-def _parse_amount(text: str) -> tuple[str, int]:
-    asset, separator, amount = text.partition("=")
-    if not separator or not asset.isalnum():
-        raise typer.BadParameter(f"{text!r} is not ASSET=AMOUNT, for example USDT=100000")
-    try:
-        amount_e8 = parse_e8(amount)
-    except NotADecimal:
-        raise typer.BadParameter(f"{amount!r} is not a plain decimal number") from None
-    except TooPrecise:
-        raise typer.BadParameter(f"{amount} has more than eight decimal places") from None
-    except TooLarge:
-        raise typer.BadParameter(f"{amount} is too large") from None
-    return asset.upper(), amount_e8
 
 
 def _status_text(directory: DataDirectory, state: RunState, engines: list[dict[str, Any]]) -> str:

@@ -6,8 +6,8 @@ from typing import Any, Final
 import httpx
 import msgspec
 
-from services.domain.commands import Command, Deposit, SetAccountTerms, SetMarketStatus
-from services.domain.market import MarketStatus
+from services.domain.commands import Command, DefineMarket, DefineVenue, Deposit, SetAccountTerms, SetMarketStatus
+from services.domain.market import Market, MarketStatus, Venue
 from services.domain.money import format_e8
 from services.domain.protocol import Applied, Envelope, Failed, Refused, Reply
 from services.domain.refusals import Refusal
@@ -20,6 +20,16 @@ PATIENCE_S: Final = 20.0
 COMMAND_DEADLINE_S: Final = 3.0
 REQUEST_TIMEOUT_S: Final = 8.0
 RETRY_S: Final = 0.2
+
+# What an operator can do about a refusal.
+_ADVICE: Final = {
+    Refusal.UNKNOWN_SYMBOL: "`crossbook market show` lists the markets",
+    Refusal.UNKNOWN_ASSET: "no market trades it; `crossbook market show` lists the markets",
+    Refusal.REFERENCE_USED_DIFFERENTLY: "this reference named another transfer; choose a new one",
+    Refusal.SUPPLY_OVERFLOW: "there cannot be more than 92233720368.54775807 of an asset",
+    Refusal.MARKET_ASSETS_FIXED: "a listed market keeps its base and quote asset; list another symbol",
+    Refusal.GRID_COARSER_THAN_OPEN_ORDERS: "orders are open that would not fit: have them cancelled first",
+}
 
 _replies: Final = msgspec.msgpack.Decoder(list[Reply])
 
@@ -86,24 +96,35 @@ class InternalClient:
         request = SetMarketStatus(symbol, status)
         self._have_done(request, f"{symbol} {status.value}", done_before=Refusal.STATUS_UNCHANGED)
 
+    def define_market(self, market: Market) -> bool:
+        """List a market or change a listed one; return whether that changed anything."""
+        what = f"market {market.symbol}"
+        return self._have_done(DefineMarket(market), what, done_before=Refusal.MARKET_UNCHANGED)
+
+    def define_venue(self, venue: Venue) -> bool:
+        """Set the limits that span markets; return whether that changed anything."""
+        return self._have_done(DefineVenue(venue), "limits of the venue", done_before=Refusal.MARKET_UNCHANGED)
+
     def set_account_terms(self, terms: SetAccountTerms) -> None:
         """Replace what holds for one account only."""
         self._have_done(terms, f"terms of account {terms.account_id}")
 
-    def _have_done(self, request: Command, what: str, *, done_before: Refusal | None = None) -> None:
-        """Ask until an engine has done it. Doing it twice must be harmless, or be refused as ``done_before``."""
+    def _have_done(self, request: Command, what: str, *, done_before: Refusal | None = None) -> bool:
+        """Ask until an engine has done it. Doing it twice must be harmless, or be refused as ``done_before``.
+
+        Return False if it was refused as done before, at the first attempt.
+        """
         deadline_s = time.monotonic() + PATIENCE_S
-        doubt = "no engine answered"
+        doubt = ""
         while time.monotonic() < deadline_s:
             reply = self._ask_active_engine(request)
             if isinstance(reply, Applied):
-                return
+                return True
             if isinstance(reply, Refused):
                 if reply.reason is done_before:
-                    return
-                raise NotDone(f"{what} refused: {reply.reason.value}")
-            if isinstance(reply, Failed):
-                doubt = f"the engine said {reply.kind.value}"
+                    return bool(doubt)
+                raise NotDone(_refused(what, reply.reason))
+            doubt = f"the engine said {reply.kind.value}" if isinstance(reply, Failed) else "no engine answered"
             time.sleep(RETRY_S)
         raise NotDone(f"{what} may or may not have been done: {doubt}")
 
@@ -132,3 +153,8 @@ class InternalClient:
             if response.status_code != httpx.codes.SERVICE_UNAVAILABLE:
                 raise NotDone(f"the engine refused ({response.status_code}): {response.text}")
         return None
+
+
+def _refused(what: str, reason: Refusal) -> str:
+    advice = _ADVICE.get(reason)
+    return f"{what} refused: {reason.value}" + (f" ({advice})" if advice else "")

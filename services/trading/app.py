@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from services.infra import postgres, redis, telemetry
 from services.infra.memory import settle_memory
@@ -45,7 +46,7 @@ def create_app(settings: TradingSettings) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.settings = settings
-    app.add_middleware(BodyLimit, limit_bytes=settings.max_body_bytes, answer=_answer(errors.BODY_TOO_LARGE))
+    app.add_middleware(BodyLimit, limit_bytes=settings.max_body_bytes, answer=_too_large)
     app.add_middleware(RequestId)
     # Plain Starlette routes: FastAPI's own would solve dependencies that none of these have, for every request.
     app.router.routes.extend(
@@ -120,22 +121,36 @@ def _answer(error: DialectError) -> Response:
 async def _http_error(request: Request, error: Exception) -> Response:
     """What the router itself refuses, in the dialect's envelope."""
     assert isinstance(error, HTTPException), "registered for HTTPException only"
-    response = _answer(errors.METHOD_NOT_ALLOWED if error.status_code == 405 else errors.NOT_FOUND)
+    response = await _counted(
+        request.scope, errors.METHOD_NOT_ALLOWED if error.status_code == 405 else errors.NOT_FOUND
+    )
+    if response.status_code != error.status_code:
+        return response
     response.headers.update(error.headers or {})
-    services: Services = request.app.state.services
-    if services.limits is not None:
-        tally = services.limits.tally()
-        try:
-            await tally.arrive(client_address(request.scope, services.settings.trusted_proxies), b"", b"")
-        except DialectError as limited:
-            response = _answer(limited)
-            response.headers.update(tally.failed(limited))
-            return response
-        response.headers.update(tally.succeeded())
     methods = [endpoint.method for endpoint in ENDPOINTS if endpoint.path == request.url.path]
     if "Allow" in response.headers and methods:
         # The router knows one method a route; a path has several.
         response.headers["Allow"] = ", ".join(methods)
+    return response
+
+
+async def _too_large(scope: Scope, receive: Receive, send: Send) -> None:
+    response = await _counted(scope, errors.BODY_TOO_LARGE)
+    await response(scope, receive, send)
+
+
+async def _counted(scope: Scope, error: DialectError) -> Response:
+    """An answer made outside ``serve``: it counts, and says so, like every other; or it is the limit's own."""
+    services: Services = scope["app"].state.services
+    if services.limits is None:
+        return _answer(error)
+    tally = services.limits.tally()
+    try:
+        await tally.arrive(client_address(scope, services.settings.trusted_proxies), b"", b"")
+    except DialectError as limited:
+        error = limited
+    response = _answer(error)
+    response.headers.update(tally.failed(error))
     return response
 
 

@@ -11,7 +11,7 @@ Nothing here reads a clock or a database.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
@@ -58,10 +58,9 @@ _UNIT_US: Final = {"s": SECOND_US, "m": MINUTE_US, "h": HOUR_US, "d": DAY_US, "w
 LENGTH_US: Final = {interval: int(interval.value[:-1]) * _UNIT_US[interval.value[-1]] for interval in Interval}
 
 
-class Piece(NamedTuple):
-    """Stored candles of one length, that open from ``from_us`` on and before ``to_us``, in a slot of an answer."""
+class Run(NamedTuple):
+    """Stored candles of one length that open from ``from_us`` on and before ``to_us``. Each lies within one slot."""
 
-    number: int
     stored: str
     from_us: int
     to_us: int
@@ -139,39 +138,43 @@ def stored_as(grid: Grid) -> str | None:
     return grid.interval.value if length_us is not None and grid.offset_us % length_us == 0 else None
 
 
-def cut(edges: Sequence[int]) -> list[Piece]:
-    """Cover each slot, numbered from 1, with the fewest stored candles: the longest inside, shorter ones at its ends.
+def cut(edges: Sequence[int]) -> list[Run]:
+    """Cover every slot with the fewest stored candles: the longest inside, shorter ones at its ends.
 
-    Edges must lie on minutes.
+    What adjoins is one run, across slots too: to find where one begins costs as much as to read some of it. Edges must
+    lie on minutes.
     """
     longest_us = max(edges[1] - edges[0], MINUTE_US)
     lengths = [(name, us) for name, us in reversed(STORED_US.items()) if us <= longest_us]
-    pieces: list[Piece] = []
-    for number, (from_us, to_us) in enumerate(pairwise(edges), 1):
-        _cut_slot(pieces, number, from_us, to_us, lengths)
-    return pieces
+    runs: dict[str, list[Run]] = {name: [] for name, _ in lengths}
+    for from_us, to_us in pairwise(edges):
+        _cut_slot(runs, from_us, to_us, lengths)
+    return [run for found in runs.values() for run in found]
 
 
-def _cut_slot(pieces: list[Piece], number: int, from_us: int, to_us: int, lengths: list[tuple[str, int]]) -> None:
+def _cut_slot(runs: dict[str, list[Run]], from_us: int, to_us: int, lengths: list[tuple[str, int]]) -> None:
     name, us = lengths[0]
     low_us, high_us = -(-from_us // us) * us, to_us // us * us
     if low_us >= high_us:
-        _cut_slot(pieces, number, from_us, to_us, lengths[1:])
+        _cut_slot(runs, from_us, to_us, lengths[1:])
         return
     if from_us < low_us:
-        _cut_slot(pieces, number, from_us, low_us, lengths[1:])
-    pieces.append(Piece(number, name, low_us, high_us))
+        _cut_slot(runs, from_us, low_us, lengths[1:])
+    found = runs[name]
+    if found and found[-1].to_us == low_us:
+        found[-1] = Run(name, found[-1].from_us, high_us)
+    else:
+        found.append(Run(name, low_us, high_us))
     if high_us < to_us:
-        _cut_slot(pieces, number, high_us, to_us, lengths[1:])
+        _cut_slot(runs, high_us, to_us, lengths[1:])
 
 
-def fill(edges: Sequence[int], sums: Iterable[tuple[int, Sums]], close_before_e8: int) -> list[Candle]:
-    """One candle a slot. ``sums`` has those of the slots with trades, numbered from 1, in order."""
-    found = dict(sums)
+def fill(edges: Sequence[int], sums: Mapping[int, Sums], close_before_e8: int) -> list[Candle]:
+    """One candle a slot. ``sums`` has those of the slots with trades, numbered from 1."""
     candles = []
     close_e8 = close_before_e8
     for number, open_us in enumerate(edges[:-1], 1):
-        slot = found.get(number)
+        slot = sums.get(number)
         if slot is None:
             slot = Sums(close_e8, close_e8, close_e8, close_e8, 0, 0, 0, 0, 0)
         close_e8 = slot.close_e8

@@ -18,10 +18,11 @@ from typing import Any, Final, Generic
 import asyncpg
 import msgspec
 import structlog
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from services.infra.postgres import Pool
+from services.infra.web import BodyTooLarge
 from services.trading import errors, metrics
 from services.trading.addresses import client_address, within
 from services.trading.errors import DialectError, Limited
@@ -65,13 +66,14 @@ class Services:
     limits: Limits | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Call:
     """One request as its handler sees it. ``unit`` divides microseconds into the client's time unit.
 
     ``deadline_us`` is the end of a signed request's own window (section 2), which the engine looks at once more;
     ``order_limit`` is set when the account may place no order now and the request asked to go on without;
-    ``api_key`` is what the caller showed, unless it is a web session.
+    ``api_key`` is what the caller showed, unless it is a web session. Once a handler has sent a command to the engine
+    it ``may_have_acted``: what fails from then on leaves the client not knowing, and must not sound like a refusal.
     """
 
     services: Services
@@ -81,6 +83,7 @@ class Call:
     deadline_us: int | None = None
     order_limit: Limited | None = None
     api_key: ApiKey | None = None
+    may_have_acted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +123,12 @@ def serve(endpoint: Endpoint[Any]) -> Callable[[Request], Awaitable[Response]]:
         except _DATABASE_GONE as error:
             _log.warning("database_unavailable", route=route, error=repr(error))
             return _refuse(route, errors.UNAVAILABLE, tally)
+        except (BodyTooLarge, ClientDisconnect):
+            # The application answers the one; nobody is left to answer the other.
+            raise
+        except Exception as error:
+            _log.error("unexpected_error", route=route, exc_info=error)
+            return _refuse(route, errors.INTERNAL, tally)
         duration.observe(time.perf_counter() - started)
         succeeded.inc()
         headers = None if tally is None else tally.succeeded()
@@ -154,8 +163,15 @@ async def _respond(endpoint: Endpoint[Any], request: Request, tally: Tally | Non
     validated = validate(endpoint.parameters, parameters)
     order_limit = None if tally is None else await _reserve(tally, account_id, validated)
     call = Call(services, account_id, unit, now_us, deadline_us, order_limit, api_key)
-    answer = await endpoint.handler(call, validated)
-    return _encoder.encode(answer)
+    try:
+        return _encoder.encode(await endpoint.handler(call, validated))
+    except DialectError:
+        raise
+    except Exception as error:
+        if not call.may_have_acted:
+            raise
+        _log.error("answer_lost", path=endpoint.path, exc_info=error)
+        raise errors.UNKNOWN_OUTCOME from None
 
 
 async def _reserve(tally: Tally, account_id: int, parameters: Parameters) -> Limited | None:

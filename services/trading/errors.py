@@ -81,6 +81,10 @@ def pending_tag(name: str) -> DialectError:
     return DialectError(-1225, f"Pending orders should not include the '{name}' tag.")
 
 
+def too_many_values(name: str, maximum: int) -> DialectError:
+    return DialectError(-1101, f"Too many values sent for parameter '{name}', maximum allowed up to {maximum}.")
+
+
 def not_all_read(read: int, sent: int) -> DialectError:
     return DialectError(-1104, f"Not all sent parameters were read; read '{read}' parameter(s) but was sent '{sent}'.")
 
@@ -99,15 +103,23 @@ METHOD_NOT_ALLOWED: Final = DialectError(-1000, "This endpoint does not take thi
 BODY_TOO_LARGE: Final = DialectError(-1101, "Too many parameters; the request body is too large.", 413)
 TOO_MANY_PARAMETERS: Final = DialectError(-1101, "Too many parameters; expected '64' and received more.")
 DUPLICATE_PARAMETER: Final = DialectError(-1101, "Duplicate values for a parameter detected.")
+GARBLED: Final = DialectError(-1100, "Illegal characters found in a parameter.")
 TIMESTAMP_TOO_OLD: Final = DialectError(-1021, "Timestamp for this request is outside of the recvWindow.")
 TIMESTAMP_AHEAD: Final = DialectError(-1021, "Timestamp for this request was 1000ms ahead of the server's time.")
 SIGNATURE_WRONG: Final = DialectError(-1022, "Signature for this request is not valid.")
+INVALID_TIME_IN_FORCE: Final = DialectError(-1115, "Invalid timeInForce.")
+INVALID_ORDER_TYPE: Final = DialectError(-1116, "Invalid orderType.")
+INVALID_SIDE: Final = DialectError(-1117, "Invalid side.")
+INVALID_INTERVAL: Final = DialectError(-1120, "Invalid interval.")
 INVALID_SYMBOL: Final = DialectError(-1121, "Invalid symbol.")
+INVALID_STATUS: Final = DialectError(-1122, "Invalid symbolStatus.")
 OVER_24_HOURS: Final = DialectError(-1127, "More than 24 hours between startTime and endTime.")
 BAD_COMBINATION: Final = DialectError(-1128, "Combination of optional parameters invalid.")
 RECV_WINDOW_TOO_LARGE: Final = DialectError(-1131, "recvWindow must be less than 60000")
-REPEATED_SYMBOL: Final = DialectError(-1151, "Symbol is present multiple times in the list.")
 STRATEGY_TYPE_TOO_SMALL: Final = DialectError(-1134, "strategyType was less than 1000000.")
+INVALID_TICKER_TYPE: Final = DialectError(-1139, "Invalid ticker type.")
+INVALID_CANCEL_RESTRICTIONS: Final = DialectError(-1145, "Invalid cancelRestrictions")
+REPEATED_SYMBOL: Final = DialectError(-1151, "Symbol is present multiple times in the list.")
 OCO_TYPE: Final = DialectError(-1158, "Order type not supported in OCO.")
 BUY_LIMIT_ABOVE: Final = DialectError(-1165, "A limit order in a buy OCO must be below.")
 SELL_LIMIT_BELOW: Final = DialectError(-1166, "A limit order in a sell OCO must be above.")
@@ -116,6 +128,8 @@ BUY_STOP_BELOW: Final = DialectError(-1196, "A stop loss order in a buy OCO must
 SELL_STOP_ABOVE: Final = DialectError(-1197, "A stop loss order in a sell OCO must be below.")
 BUY_PROFIT_ABOVE: Final = DialectError(-1198, "A take profit order in a buy OCO must be below.")
 SELL_PROFIT_BELOW: Final = DialectError(-1199, "A take profit order in a sell OCO must be above.")
+INVALID_PEG_PRICE: Final = DialectError(-1210, "Invalid pegPriceType.")
+INVALID_PEG_OFFSET: Final = DialectError(-1211, "Invalid pegOffsetType.")
 OTHER_STATUS: Final = DialectError(-1220, "The symbol's status does not match the requested symbolStatus.")
 OPO_WORKING_SELLS: Final = DialectError(-1222, "Working order in an OPO list must be a bid.")
 OPO_PENDING_BUYS: Final = DialectError(-1223, "Pending orders in an OPO list must be asks.")
@@ -126,6 +140,7 @@ NO_SUCH_ORDER: Final = DialectError(-2013, "Order does not exist.")
 KEY_FORMAT: Final = DialectError(-2014, "API-key format invalid.", 401)
 KEY_REJECTED: Final = DialectError(-2015, "Invalid API-key, IP, or permissions for action.", 401)
 CLIENT_ORDER_ID_MISMATCH: Final = DialectError(-2039, "Client order ID is not correct for this order ID.")
+NO_REFERENCE_PRICE: Final = DialectError(-2043, "This symbol doesn't have a reference price.")
 
 
 def _rejected(message: str) -> DialectError:

@@ -90,7 +90,7 @@ class Gateway:
         self._arrived.set()
         reply = await waiting.answer
         if isinstance(reply, Refused):
-            raise REFUSALS.get(reply.reason) or DialectError(-1000, f"The engine refused: {reply.reason.value}.")
+            raise REFUSALS[reply.reason]
         if isinstance(reply, Failed):
             if limit_us < give_up_us and reply.kind is FailureKind.EXPIRED:
                 raise errors.TIMESTAMP_TOO_OLD

@@ -57,18 +57,19 @@ SELECT width_bucket(open_us, $3::bigint[]), open_e8, high_e8, low_e8, close_e8, 
     trade_count, taker_buy_e8::text, taker_buy_quote_e8::text
 FROM exchange.candles WHERE symbol = $1 AND interval = $2 AND open_us >= $4 AND open_us < $5
 """
-# $2 to $5: pieces of slots. OFFSET keeps the planner, which knows nothing of these arrays, from reading all candles and
-# then looking for them in the arrays. Sums travel as text: decoding numeric would take longer than adding it up.
+# $2: edges of slots; $3 to $5: runs of candles. OFFSET keeps the planner, which knows nothing of these arrays, from
+# reading all candles and then looking for them in the arrays. Sums travel as text: decoding numeric would take longer
+# than adding it up.
 _CANDLES: Final = """
-SELECT number, (min(ARRAY[first_trade_id, open_e8]))[2], max(high_e8), min(low_e8),
+SELECT width_bucket(open_us, $2::bigint[]) AS slot, (min(ARRAY[first_trade_id, open_e8]))[2], max(high_e8), min(low_e8),
     (max(ARRAY[last_trade_id, close_e8]))[2], sum(volume_e8)::text, sum(quote_volume_e8)::text,
     sum(trade_count)::bigint, sum(taker_buy_e8)::text, sum(taker_buy_quote_e8)::text
-FROM unnest($2::bigint[], $3::text[], $4::bigint[], $5::bigint[]) AS piece (number, stored, from_us, to_us)
+FROM unnest($3::text[], $4::bigint[], $5::bigint[]) AS run (stored, from_us, to_us)
 CROSS JOIN LATERAL (
     SELECT * FROM exchange.candles
-    WHERE symbol = $1 AND interval = piece.stored AND open_us >= piece.from_us AND open_us < piece.to_us OFFSET 0
+    WHERE symbol = $1 AND interval = run.stored AND open_us >= run.from_us AND open_us < run.to_us OFFSET 0
 ) AS candle
-GROUP BY number
+GROUP BY slot
 """
 _SECONDS: Final = """
 SELECT width_bucket(time_us, $4::bigint[]) AS slot, (min(ARRAY[trade_id, price_e8]))[2], max(price_e8), min(price_e8),
@@ -174,9 +175,9 @@ async def _candles_of_candles(pool: Pool, symbol: str, grid: Grid, edges: list[i
     if stored is not None:
         rows = await pool.fetch(_STORED, symbol, stored, edges, edges[0], edges[-1])
     else:
-        rows = await pool.fetch(_CANDLES, symbol, *zip(*cut(edges), strict=True))
+        rows = await pool.fetch(_CANDLES, symbol, edges, *zip(*cut(edges), strict=True))
     sums = _sums(rows)
-    close_e8 = None if sums and sums[0][0] == 1 else await pool.fetchval(_CLOSE_BEFORE, symbol, edges[0])
+    close_e8 = None if 1 in sums else await pool.fetchval(_CLOSE_BEFORE, symbol, edges[0])
     return fill(edges, sums, close_e8 or 0)
 
 
@@ -188,8 +189,12 @@ async def _candles_of_trades(pool: Pool, symbol: str, edges: list[int]) -> list[
     return fill(edges, _sums(rows), close_e8 or 0)
 
 
-def _sums(rows: Sequence[Row]) -> list[tuple[int, Sums]]:
-    return sorted((row[0], Sums(*map(int, row[1:]))) for row in (tuple(record) for record in rows))
+def _sums(rows: Sequence[Row]) -> dict[int, Sums]:
+    """By the number of their slot."""
+    return {
+        slot: Sums(opened, high, low, close, int(volume), int(quote), count, int(bought), int(bought_quote))
+        for slot, opened, high, low, close, volume, quote, count, bought, bought_quote in rows
+    }
 
 
 async def statistics(pool: Pool, symbols: Sequence[str], start_us: int) -> list[Statistics]:

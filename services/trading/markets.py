@@ -27,21 +27,27 @@ class Markets:
         self._reading = asyncio.Lock()
 
     async def all(self) -> dict[str, Market]:
-        if time.monotonic() - self._read_s > _FRESH_S:
-            async with self._reading:
-                if time.monotonic() - self._read_s > _FRESH_S:
-                    rows = await self._pool.fetch(_SQL)
-                    markets = [_market(row["definition"], row["status"]) for row in rows]
-                    self._markets = {market.symbol: market for market in markets}
-                    self._read_s = time.monotonic()
-        return self._markets
+        return await self._read_since(time.monotonic() - _FRESH_S)
 
     async def get(self, symbol: str) -> Market:
         """Return the market; raise -1121 when there is none."""
-        market = (await self.all()).get(symbol)
+        asked_s = time.monotonic()
+        market = (await self.all()).get(symbol) or (await self._read_since(asked_s)).get(symbol)
         if market is None:
             raise errors.INVALID_SYMBOL
         return market
+
+    async def _read_since(self, earliest_s: float) -> dict[str, Market]:
+        """The markets as they were read then or later. Whoever comes while they are being read waits for that."""
+        if self._read_s < earliest_s:
+            async with self._reading:
+                if self._read_s < earliest_s:
+                    began_s = time.monotonic()
+                    rows = await self._pool.fetch(_SQL)
+                    markets = [_market(row["definition"], row["status"]) for row in rows]
+                    self._markets = {market.symbol: market for market in markets}
+                    self._read_s = began_s
+        return self._markets
 
 
 def _market(definition: str, status: str) -> Market:

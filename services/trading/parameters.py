@@ -83,8 +83,8 @@ def _fail(build: Callable[..., DialectError], *arguments: str) -> NoReturn:
     raise PydanticCustomError("dialect", "dialect error", {"build": build, "arguments": arguments})
 
 
-def _fail_fixed(code: int, message: str) -> NoReturn:
-    _fail(lambda _name: DialectError(code, message))
+def _fail_as(error: DialectError) -> NoReturn:
+    _fail(lambda _name: error)
 
 
 def _decimal(text: str) -> int:
@@ -127,14 +127,14 @@ def _matching(pattern: re.Pattern[str], legal_range: str) -> Callable[[str], str
     return check
 
 
-def member_of(kind: type[E], code: int, message: str) -> Callable[[str], E]:
+def member_of(kind: type[E], error: DialectError) -> Callable[[str], E]:
     """A validator for one of an enumeration's values."""
     members = {str(member.value): member for member in kind}
 
     def check(text: str) -> E:
         member = members.get(text)
         if member is None:
-            _fail_fixed(code, message)
+            _fail_as(error)
         return member
 
     return check
@@ -156,7 +156,7 @@ def _chosen(kind: type[E]) -> Callable[[str], E]:
 def _strategy_type(text: str) -> int:
     value = _integer(text)
     if value < MIN_STRATEGY_TYPE:
-        _fail(lambda _name: errors.STRATEGY_TYPE_TOO_SMALL)
+        _fail_as(errors.STRATEGY_TYPE_TOO_SMALL)
     return value
 
 
@@ -192,7 +192,7 @@ def _symbol_list(text: str) -> tuple[str, ...]:
     if any(_symbol.fullmatch(name) is None for name in names):
         _fail(errors.illegal_characters, '^\\["[A-Z0-9-_.]{1,20}"(,"[A-Z0-9-_.]{1,20}"){0,}\\]$')
     if len(set(names)) < len(names):
-        _fail(lambda _name: errors.REPEATED_SYMBOL)
+        _fail_as(errors.REPEATED_SYMBOL)
     return names
 
 
@@ -250,12 +250,12 @@ AnyText = Annotated[
     str, PlainValidator(_matching(_any_text, ANY_TEXT_PATTERN)), _text_schema(ANY_TEXT_PATTERN, "A short text")
 ]
 Flag = Annotated[bool, PlainValidator(_boolean), WithJsonSchema({"type": "boolean"})]
-SideName = Annotated[Side, PlainValidator(member_of(Side, -1117, "Invalid side.")), _enum_schema(Side)]
+SideName = Annotated[Side, PlainValidator(member_of(Side, errors.INVALID_SIDE)), _enum_schema(Side)]
 TypeName = Annotated[
-    OrderType, PlainValidator(member_of(OrderType, -1116, "Invalid orderType.")), _enum_schema(OrderType)
+    OrderType, PlainValidator(member_of(OrderType, errors.INVALID_ORDER_TYPE)), _enum_schema(OrderType)
 ]
 TimeInForceName = Annotated[
-    TimeInForce, PlainValidator(member_of(TimeInForce, -1115, "Invalid timeInForce.")), _enum_schema(TimeInForce)
+    TimeInForce, PlainValidator(member_of(TimeInForce, errors.INVALID_TIME_IN_FORCE)), _enum_schema(TimeInForce)
 ]
 
 
@@ -269,14 +269,14 @@ RateExceededModeName = Annotated[
 ]
 CancelRestrictionName = Annotated[
     CancelRestriction,
-    PlainValidator(member_of(CancelRestriction, -1145, "Invalid cancelRestrictions")),
+    PlainValidator(member_of(CancelRestriction, errors.INVALID_CANCEL_RESTRICTIONS)),
     _enum_schema(CancelRestriction),
 ]
 PegPriceName = Annotated[
-    PegPrice, PlainValidator(member_of(PegPrice, -1210, "Invalid pegPriceType.")), _enum_schema(PegPrice)
+    PegPrice, PlainValidator(member_of(PegPrice, errors.INVALID_PEG_PRICE)), _enum_schema(PegPrice)
 ]
 PegOffsetName = Annotated[
-    PegOffset, PlainValidator(member_of(PegOffset, -1211, "Invalid pegOffsetType.")), _enum_schema(PegOffset)
+    PegOffset, PlainValidator(member_of(PegOffset, errors.INVALID_PEG_OFFSET)), _enum_schema(PegOffset)
 ]
 PegOffsetValue = Annotated[
     int,
@@ -289,7 +289,7 @@ StrategyType = Annotated[
     WithJsonSchema({"type": "integer", "minimum": MIN_STRATEGY_TYPE, "maximum": MAX_E8}),
 ]
 SymbolStatusName = Annotated[
-    MarketStatus, PlainValidator(member_of(MarketStatus, -1122, "Invalid symbolStatus.")), _enum_schema(MarketStatus)
+    MarketStatus, PlainValidator(member_of(MarketStatus, errors.INVALID_STATUS)), _enum_schema(MarketStatus)
 ]
 
 
@@ -327,7 +327,7 @@ def _pairs(raw: bytes) -> dict[str, str]:
     try:
         pairs = parse_qsl(raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MAX_PARAMETERS)
     except UnicodeError:
-        raise DialectError(-1100, "Illegal characters found in a parameter.") from None
+        raise errors.GARBLED from None
     except ValueError:
         raise errors.TOO_MANY_PARAMETERS from None
     parameters = dict(pairs)

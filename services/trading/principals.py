@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 from typing import Final, Generic, NamedTuple, TypeVar
 
@@ -40,6 +41,8 @@ _LISTEN_TIMEOUT_S: Final = 1.0
 _KEY_SET_TTL_S: Final = 60.0
 # A flood of tokens with made-up key ids must not become a flood of requests to auth.
 _KEY_SET_MIN_INTERVAL_S: Final = 1.0
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
 
 T = TypeVar("T")
 
@@ -51,6 +54,7 @@ class _Authority(msgspec.Struct, frozen=True, rename="camel"):
 
     account_id: int
     permissions: frozenset[str]
+    created_at: datetime
     secret_key: str | None = None
     public_key: str | None = None
     ip_allow_list: list[str] = []
@@ -66,6 +70,7 @@ class ApiKey(NamedTuple):
     permissions: frozenset[str]
     signing_key: SigningKey
     networks: tuple[Network, ...]
+    created_us: int
 
 
 class Session(msgspec.Struct, frozen=True, rename="camel"):
@@ -176,7 +181,8 @@ def _ready(found: _Authority) -> ApiKey:
     else:
         raise ValueError("auth knows neither a secret nor a public key")
     networks = tuple(ip_network(text) for text in found.ip_allow_list)
-    return ApiKey(found.account_id, found.permissions, signing_key, networks)
+    created_us = (found.created_at - _EPOCH) // _MICROSECOND
+    return ApiKey(found.account_id, found.permissions, signing_key, networks, created_us)
 
 
 class _Kept(Generic[T]):

@@ -36,10 +36,6 @@ NEWEST_ORDERS: Final = (
 BALANCES: Final = """
 SELECT asset, free_e8, locked_e8, updated_us FROM exchange.balances WHERE account_id = $1 ORDER BY asset
 """
-RECENT_TRADES: Final = """
-SELECT trade_id, price_e8, quantity_e8, quote_e8, time_us, buyer_is_maker FROM exchange.trades
-WHERE symbol = $1 ORDER BY trade_id DESC LIMIT $2
-"""
 LAST_PRICES: Final = """
 SELECT wanted.symbol, last.price_e8
 FROM unnest($1::text[]) AS wanted (symbol)

@@ -322,7 +322,11 @@ def order_list(tied: OrderListState, time_us: int, unit: Unit) -> Json:
 
 
 def queried_list(row: Row, unit: Unit) -> Json:
-    tied = OrderListState(
+    return order_list(list_state(row), row["created_us"], unit)
+
+
+def list_state(row: Row) -> OrderListState:
+    return OrderListState(
         row["order_list_id"],
         row["account_id"],
         row["symbol"],
@@ -332,13 +336,12 @@ def queried_list(row: Row, unit: Unit) -> Json:
         _list_orders.decode(row["orders"]),
         row["updated_us"],
     )
-    return order_list(tied, row["created_us"], unit)
 
 
 # Amendments
 
 
-def amended_order(event: OrderAmended, tied: Row | None, unit: Unit) -> Json:
+def amended_order(event: OrderAmended, tied: OrderListState | None, unit: Unit) -> Json:
     """The reply to an amendment. Here, and only here, ``cumulativeQuoteQty`` is spelled right."""
     order = event.order
     prevented_e8 = order.details.prevented_e8 if order.details is not None else 0
@@ -369,7 +372,7 @@ def amended_order(event: OrderAmended, tied: Row | None, unit: Unit) -> Json:
         "amendedOrder": amended,
     }
     if tied is not None:
-        status = queried_list(tied, unit)
+        status = order_list(tied, tied.updated_us, unit)
         body["listStatus"] = {
             name: status[name]
             for name in (

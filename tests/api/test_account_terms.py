@@ -3,6 +3,7 @@
 from services.domain.commands import SetAccountTerms
 from services.domain.orders import SelfTradePrevention
 from tests.api.conftest import NewTrader
+from tests.api.trader import now_ms
 from tests.running import RunningSystem
 
 
@@ -46,6 +47,11 @@ def test_own_filters_are_those_of_the_market(new_trader: NewTrader) -> None:
 
 
 def test_a_key_knows_what_it_may_do(new_trader: NewTrader) -> None:
-    restrictions = new_trader().get("/sapi/v1/account/apiRestrictions")
+    before_ms = now_ms()
+    trader = new_trader()
+    restrictions = trader.get("/sapi/v1/account/apiRestrictions")
     assert (restrictions["enableReading"], restrictions["enableSpotAndMarginTrading"]) == (True, True)
     assert (restrictions["ipRestrict"], restrictions["enableWithdrawals"]) == (False, False)
+    assert before_ms <= restrictions["createTime"] <= now_ms()
+    exactly = trader.send("GET", "/sapi/v1/account/apiRestrictions", headers={"X-MBX-TIME-UNIT": "MICROSECOND"})
+    assert exactly.json()["createTime"] // 1000 == restrictions["createTime"]

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from ipaddress import ip_address
 
+import asyncpg
 import httpx
 import pytest
 from prometheus_client import REGISTRY
@@ -515,6 +516,29 @@ def test_limits_in_force(limited: RunningSystem, client: httpx.Client) -> None:
     assert response.headers["X-MBX-USED-WEIGHT-1D"] == str(weight + 2)
     response = client.get("/api/v3/nowhere")
     assert (response.status_code, response.headers["X-MBX-USED-WEIGHT-1D"]) == (404, str(weight + 3))
+
+    # 3. So does what is answered before an endpoint has its say, or when one breaks.
+    for method, body, status in (("PATCH", b"", 405), ("POST", b"x" * 100_000, 413), ("POST", chunks(), 413)):
+        before = int(exchange(client, "GET", "ping").headers["X-MBX-USED-WEIGHT-1D"])
+        response = exchange(client, method, "order", body=body)
+        assert (response.status_code, response.headers["X-MBX-USED-WEIGHT-1D"]) == (status, str(before + 1))
+    asyncio.run(_spoil_terms(limited, taker.account_id))
+    response = taker.send("GET", "account/commission", {"symbol": "BTCUSDT"})
+    assert error_of(response) == (500, -1001, "Internal error; unable to process your request. Please try again.")
+    assert response.headers["X-MBX-USED-WEIGHT-1D"] == str(before + 1 + 20)
+
+
+def chunks() -> Iterator[bytes]:
+    """A body whose length nobody announces."""
+    for _ in range(100):
+        yield b"x" * 1_000
+
+
+async def _spoil_terms(system: RunningSystem, account_id: int) -> None:
+    """Leave something in the database that nothing of ours would write."""
+    connection = await asyncpg.connect(system.database_url)
+    await connection.execute("INSERT INTO exchange.account_terms VALUES ($1, 'NONSENSE', NULL, NULL, 0, 0)", account_id)
+    await connection.close()
 
 
 def _replace_over_the_limit(trader: Trader, order: str) -> None:

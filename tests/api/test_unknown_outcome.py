@@ -4,20 +4,18 @@ Each test has a trading process of its own (in this process), whose wire to the 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from functools import partial
 
 import asyncpg
 import httpx
 import pytest
 
-from services.local.embedded import EmbeddedPostgres
-from services.local.processes import DATABASE
-from services.trading.app import create_app
-from services.trading.settings import TradingSettings
 from tests.api.conftest import NewTrader
-from tests.api.trader import Trader, check_reply, encode, error_of, succeeded
+from tests.api.process import TradingProcess, serving
+from tests.api.trader import Trader, error_of, now_ms, succeeded
 from tests.api.wire import Mode, Wire, http_answer
 from tests.running import RunningSystem, free_port
 
@@ -28,6 +26,7 @@ UNKNOWN = (
 )
 UNAVAILABLE = (503, -1001, "Internal error; unable to process your request. Please try again.")
 OVERLOADED = (503, -1008, "Server is currently overloaded with other requests. Please try again in a few minutes.")
+TOO_OLD = (400, -1021, "Timestamp for this request is outside of the recvWindow.")
 NO_SUCH_ORDER = (400, -2013, "Order does not exist.")
 ORDER = {
     "symbol": "BTCUSDT",
@@ -41,8 +40,7 @@ ORDER = {
 MINE = {"symbol": "BTCUSDT", "origClientOrderId": "mine"}
 NO_MESSAGEPACK, NO_REPLIES = b"\xc1", b"\x90"
 
-Client = Callable[..., Coroutine[Any, Any, httpx.Response]]
-Serve = Callable[..., AbstractAsyncContextManager[Client]]
+Serve = Callable[..., AbstractAsyncContextManager[TradingProcess]]
 
 
 @pytest.fixture
@@ -59,33 +57,7 @@ async def wire(system: RunningSystem) -> AsyncIterator[Wire]:
 @pytest.fixture
 def serve(system: RunningSystem, wire: Wire, trader: Trader) -> Serve:
     """Start a trading process at the other end of the wire, with these settings besides."""
-
-    @asynccontextmanager
-    async def served(**settings: Any) -> AsyncIterator[Client]:
-        told = {
-            "port": 1,
-            "database_url": EmbeddedPostgres(system.directory.postgres).url(DATABASE, "crossbook_trading"),
-            "redis_url": system.redis_url,
-            "internal_token": system.internal_token,
-            "engine_urls": (wire.url,),
-            "auth_url": system.auth_url,
-        }
-        app = create_app(TradingSettings.model_validate(told | settings))
-        async with (
-            app.router.lifespan_context(app),
-            httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://trading") as http,
-        ):
-
-            async def send(method: str, path: str, parameters: dict[str, str] | None = None) -> httpx.Response:
-                target = f"/api/v3/{path}"
-                query = trader.signed(encode(parameters or {}))
-                response = await http.request(method, f"{target}?{query}", headers={"X-MBX-APIKEY": trader.api_key})
-                check_reply(method, target, response)
-                return response
-
-            yield send
-
-    return served
+    return partial(serving, system, wire, trader)
 
 
 @pytest.fixture
@@ -181,6 +153,57 @@ async def test_an_answer_that_makes_no_sense(answer: bytes, serve: Serve, wire: 
         assert succeeded(await send("POST", "order", ORDER))["status"] == "NEW"
 
 
+# The database goes while the engine is at work
+
+
+async def held(placing: asyncio.Task[httpx.Response], send: TradingProcess, wire: Wire, requests: int) -> None:
+    """Let the request through once the process has lost its database."""
+    await wire.until(lambda: wire.requests == requests)
+    assert not placing.done()
+    send.lose_database()
+    await wire.set_mode(Mode.PASS)
+
+
+async def test_what_was_placed_is_told_without_the_database(serve: Serve, wire: Wire) -> None:
+    pair = {
+        "symbol": "BTCUSDT",
+        "side": "BUY",
+        "quantity": "0.01",
+        "listClientOrderId": "pair",
+        "aboveType": "STOP_LOSS",
+        "aboveStopPrice": "90000",
+        "belowType": "LIMIT_MAKER",
+        "belowPrice": "20000",
+    }
+    replacement = ORDER | {"newClientOrderId": "new", "cancelReplaceMode": "STOP_ON_FAILURE"}
+    for path, order in (
+        ("order", ORDER),
+        ("orderList/oco", pair),
+        ("order/cancelReplace", replacement | {"cancelOrigClientOrderId": "mine"}),
+    ):
+        async with serve() as send:
+            before = wire.requests
+            await wire.set_mode(Mode.HOLD_REQUESTS)
+            placing = asyncio.create_task(send("POST", path, order))
+            await held(placing, send, wire, before + 1)
+            succeeded(await placing)
+
+
+async def test_what_only_the_database_could_tell_is_unknown(serve: Serve, wire: Wire, trader: Trader) -> None:
+    """The amendment is done; its reply shows the list, and nothing but the database knows it."""
+    pair = {"symbol": "BTCUSDT", "side": "BUY", "quantity": "0.02", "belowType": "LIMIT_MAKER", "belowPrice": "20000"}
+    trader.post("orderList/oco", **pair, belowClientOrderId="leg", aboveType="STOP_LOSS", aboveStopPrice="90000")
+    change = {"symbol": "BTCUSDT", "origClientOrderId": "leg", "newClientOrderId": "leg", "newQty": "0.01"}
+    async with serve() as send:
+        await wire.set_mode(Mode.HOLD_REQUESTS)
+        amending = asyncio.create_task(send("PUT", "order/amend/keepPriority", change))
+        await held(amending, send, wire, 1)
+        assert error_of(await amending) == UNKNOWN
+        # Without an engine's doing, it is certain that nothing was done.
+        assert error_of(await send("GET", "openOrders")) == UNAVAILABLE
+    assert {order["origQty"] for order in trader.get("openOrders")} == {"0.01000000"}
+
+
 # Nothing was done, for certain
 
 
@@ -227,6 +250,25 @@ async def test_a_request_that_comes_too_late(serve: Serve, wire: Wire, sequence:
         await asyncio.sleep(0.3)
         await wire.set_mode(Mode.PASS)
         assert error_of(await placing) == UNAVAILABLE
+        assert error_of(await send("GET", "order", MINE)) == NO_SUCH_ORDER
+        assert await sequence() == before
+
+
+@pytest.mark.parametrize("in_microseconds", [False, True])
+async def test_a_request_whose_own_window_ends(
+    in_microseconds: bool, serve: Serve, wire: Wire, sequence: Sequence
+) -> None:
+    """It came in time and was not started in time: the engine looks at ``recvWindow`` once more."""
+    async with serve(command_deadline_ms=30_000, gateway_timeout_ms=30_000) as send:
+        succeeded(await send("GET", "account"))
+        before = await sequence()
+        await wire.set_mode(Mode.HOLD_REQUESTS)
+        timestamp = time.time_ns() // 1_000 if in_microseconds else now_ms()
+        placing = asyncio.create_task(send("POST", "order", ORDER, timestamp=timestamp, recvWindow="1500.5"))
+        await wire.until(lambda: wire.requests == 1)
+        await asyncio.sleep(1.6)
+        await wire.set_mode(Mode.PASS)
+        assert error_of(await placing) == TOO_OLD
         assert error_of(await send("GET", "order", MINE)) == NO_SUCH_ORDER
         assert await sequence() == before
 

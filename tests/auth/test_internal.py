@@ -37,12 +37,14 @@ async def test_an_operator_makes_an_account_with_a_key(
     account = made.json()
     assert set(account) == {"userId", "apiKey", "secretKey"}
     found = (await client.get(f"/internal/api-keys/{account['apiKey']}", headers=internal)).json()
+    created_at = await database.fetchval("SELECT created_at FROM auth.api_keys")
     assert found == {
         "accountId": account["userId"],
         "kind": "HMAC",
         "secretKey": account["secretKey"],
         "permissions": ["read", "trade"],
         "ipAllowList": [],
+        "createdAt": created_at.isoformat().replace("+00:00", "Z"),
     }
     row = await database.fetchrow(
         "SELECT email, password_hash, label FROM auth.users JOIN auth.api_keys USING (account_id)"

@@ -61,6 +61,7 @@ async def test_a_public_key_instead_of_a_secret(
         "publicKey": pem,
         "permissions": ["read", "trade"],
         "ipAllowList": [],
+        "createdAt": key["createdAt"],
     }
     assert await database.fetchval("SELECT secret_sealed IS NULL FROM auth.api_keys") is True
 

@@ -31,7 +31,11 @@ async def balance(system: RunningSystem, user_id: int, asset: str) -> str | None
 
 @pytest.mark.parametrize(
     "command",
-    [(), ("up",), ("down",), ("status",), ("account", "create"), ("market", "status"), ("deposit",), ("verify",)],
+    [
+        *((), ("up",), ("down",), ("status",), ("deposit",), ("verify",), ("account",), ("market",), ("venue",)),
+        *(("account", "create"), ("account", "terms"), ("venue", "show"), ("venue", "set")),
+        *(("market", "status"), ("market", "show"), ("market", "define")),
+    ],
 )
 def test_every_command_explains_itself(command: tuple[str, ...]) -> None:
     result = crossbook(*command, "--help")

@@ -74,7 +74,8 @@ async def cancel_replace(call: Call, parameters: CancelReplaceParameters) -> Jso
     new_order = place(order_of(call.account_id, parameters))
     if parameters.cancel_order_id is None and parameters.cancel_orig_client_order_id is None:
         raise errors.either_mandatory("cancelOrigClientOrderId", "cancelOrderId")
-    halves = await _attempt(call, parameters, new_order)
+    market = await call.services.markets.get(parameters.symbol)
+    halves = await _attempt(call, parameters, new_order, market)
     if not isinstance(halves.cancel, DialectError) and isinstance(halves.order, dict):
         return halves.told()
     partially = not isinstance(halves.cancel, DialectError) or isinstance(halves.order, dict)
@@ -82,11 +83,10 @@ async def cancel_replace(call: Call, parameters: CancelReplaceParameters) -> Jso
     raise errors.replace_failed(halves.told(), partially=partially, is_limited=is_limited)
 
 
-async def _attempt(call: Call, parameters: CancelReplaceParameters, new_order: PlaceOrder) -> _Halves:
+async def _attempt(call: Call, parameters: CancelReplaceParameters, new_order: PlaceOrder, market: Market) -> _Halves:
     stop_on_failure = parameters.cancel_replace_mode is ReplaceMode.STOP_ON_FAILURE
     cancel = _cancel(call, parameters)
     is_limited = call.order_limit is not None
-    market = await call.services.markets.get(parameters.symbol)
     try:
         applied = await carry_out(call, cancel if is_limited else ReplaceOrder(cancel, new_order, stop_on_failure))
     except DialectError as error:

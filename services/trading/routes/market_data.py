@@ -10,7 +10,6 @@ from services.domain.protocol import Depth, ReadDepth
 from services.trading import errors, market_queries, market_schemas, render
 from services.trading.candles import MINUTE_US, SECOND_US, Candle, Grid, Interval, parse_time_zone
 from services.trading.endpoint import Call, Endpoint, Security
-from services.trading.errors import DialectError
 from services.trading.parameters import (
     EndTimeUs,
     Long,
@@ -32,11 +31,10 @@ MAX_CANDLES = 1000
 # The window of avgPrice in a market whose filters use no average.
 AVERAGE_MINUTES: Final = 5
 _UNUSED: Final = "0"
-_NO_REFERENCE_PRICE: Final = DialectError(-2043, "This symbol doesn't have a reference price.")
 
 IntervalName = Annotated[
     Interval,
-    PlainValidator(member_of(Interval, -1120, "Invalid interval.")),
+    PlainValidator(member_of(Interval, errors.INVALID_INTERVAL)),
     WithJsonSchema({"type": "string", "enum": [interval.value for interval in Interval]}),
 ]
 TimeZoneName = Annotated[
@@ -204,14 +202,14 @@ async def average_price(call: Call, parameters: SymbolParameters) -> dict[str, A
 async def reference_price(call: Call, parameters: SymbolParameters) -> NoReturn:
     """No market here has one."""
     await call.services.markets.get(parameters.symbol)
-    raise _NO_REFERENCE_PRICE
+    raise errors.NO_REFERENCE_PRICE
 
 
 async def reference_price_calculation(call: Call, parameters: CalculationParameters) -> NoReturn:
     market = await call.services.markets.get(parameters.symbol)
     if parameters.symbol_status is not None:
         _check_status(market, parameters.symbol_status)
-    raise _NO_REFERENCE_PRICE
+    raise errors.NO_REFERENCE_PRICE
 
 
 async def execution_rules(call: Call, parameters: RulesParameters) -> dict[str, Any]:

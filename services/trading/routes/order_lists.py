@@ -157,8 +157,8 @@ async def place_opoco(call: Call, parameters: UnsizedWorkingParameters) -> Json:
 async def _place(call: Call, parameters: ListParameters, kind: ListKind, orders: list[PlaceOrder]) -> Json:
     name = parameters.list_client_order_id or generated_id()
     command = PlaceOrderList(call.account_id, parameters.symbol, name, kind, tuple(orders))
-    applied = await carry_out(call, command)
     market = await call.services.markets.get(parameters.symbol)
+    applied = await carry_out(call, command)
     return render.placed_list(applied, parameters.new_order_resp_type or ResponseType.RESULT, market, call.unit)
 
 

@@ -3,8 +3,8 @@
 from typing import Any, Final
 
 from services.domain.commands import AmendOrder, CancelAllOrders, CancelOrder, Command
-from services.domain.events import OrderAmended
-from services.domain.orders import OrderType
+from services.domain.events import OrderAmended, OrderListChanged, OrderListState
+from services.domain.orders import OrderState, OrderType
 from services.domain.protocol import Applied, CheckOrder
 from services.domain.refusals import Refusal
 from services.trading import errors, queries, render
@@ -124,16 +124,18 @@ def reply_type(parameters: OrderParameters) -> ResponseType:
 
 
 async def carry_out(call: Call, command: Command) -> Applied:
-    """Have the engine apply a command while the request is valid."""
+    """Have the engine apply a command while the request is valid. What the answer needs should be known before."""
+    call.may_have_acted = True
     reply = await call.services.gateway.submit(command, deadline_us=call.deadline_us)
     assert isinstance(reply, Applied), "the engine answers a command with Applied"
     return reply
 
 
 async def place_order(call: Call, parameters: OrderParameters) -> dict[str, Any]:
-    applied = await carry_out(call, place(order_of(call.account_id, parameters)))
+    command = place(order_of(call.account_id, parameters))
+    market = await call.services.markets.get(command.symbol)
+    applied = await carry_out(call, command)
     order = render.final_state(applied, render.placed_order_id(applied.events))
-    market = await call.services.markets.get(order.symbol)
     return render.placed_order(applied, order, reply_type(parameters), market, call.unit)
 
 
@@ -198,11 +200,18 @@ async def amend_order(call: Call, parameters: AmendParameters) -> dict[str, Any]
     except DialectError as error:
         raise errors.amend_rejected(error) from None
     event = next(event for event in applied.events if isinstance(event, OrderAmended))
-    details = event.order.details
-    tied = None
-    if details is not None and details.order_list_id:
-        tied = await call.services.pool.fetchrow(queries.ORDER_LIST_BY_ID, call.account_id, details.order_list_id)
-    return render.amended_order(event, tied, call.unit)
+    return render.amended_order(event, await _list_of(call, event.order, applied), call.unit)
+
+
+async def _list_of(call: Call, order: OrderState, applied: Applied) -> OrderListState | None:
+    """The list an amended order is part of. Its events tell of it only if the amendment gave the order another name."""
+    if order.details is None or not order.details.order_list_id:
+        return None
+    told = next((event.order_list for event in applied.events if isinstance(event, OrderListChanged)), None)
+    if told is not None:
+        return told
+    row = await call.services.pool.fetchrow(queries.ORDER_LIST_BY_ID, call.account_id, order.details.order_list_id)
+    return render.list_state(row)
 
 
 async def query_order(call: Call, parameters: OneOrderParameters) -> dict[str, Any]:

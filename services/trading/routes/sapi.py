@@ -111,7 +111,7 @@ async def api_restrictions(call: Call, _parameters: NoParameters) -> dict[str, A
     key = call.api_key
     return {
         "ipRestrict": key is not None and bool(key.networks),
-        "createTime": 0,
+        "createTime": 0 if key is None else key.created_us // call.unit,
         "enableReading": True,
         "enableSpotAndMarginTrading": key is None or Security.TRADE.value in key.permissions,
         **dict.fromkeys(_NEVER_ENABLED, False),

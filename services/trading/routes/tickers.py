@@ -12,7 +12,6 @@ from services.domain.money import format_e8
 from services.trading import errors, market_queries, market_schemas, queries, render, tickers
 from services.trading.candles import DAY_US, Grid, Interval
 from services.trading.endpoint import Call, Endpoint, Security
-from services.trading.errors import DialectError
 from services.trading.parameters import Parameters, SymbolList, SymbolName, SymbolStatusName, member_of
 from services.trading.routes.general import choose_markets
 from services.trading.routes.market_data import TimeZoneName, read_depth, time_zone_us
@@ -20,9 +19,6 @@ from services.trading.schemas import BOOK_TICKER, PRICE_TICKER, listing, one_of
 from services.trading.tickers import Statistics, Window
 
 MAX_SYMBOLS: Final = 100
-_TOO_MANY_SYMBOLS: Final = DialectError(
-    -1101, f"Too many values sent for parameter 'symbols', maximum allowed up to {MAX_SYMBOLS}."
-)
 
 
 class TickerType(Enum):
@@ -34,7 +30,7 @@ class TickerType(Enum):
 
 TickerTypeName = Annotated[
     TickerType,
-    PlainValidator(member_of(TickerType, -1139, "Invalid ticker type.")),
+    PlainValidator(member_of(TickerType, errors.INVALID_TICKER_TYPE)),
     WithJsonSchema({"type": "string", "enum": [kind.value for kind in TickerType]}),
 ]
 WindowName = Annotated[
@@ -101,7 +97,7 @@ async def _window_ticker(call: Call, parameters: DayTickerParameters, window: Wi
     if parameters.symbol is None and parameters.symbols is None:
         raise errors.either_mandatory("symbol", "symbols")
     if parameters.symbols is not None and len(parameters.symbols) > MAX_SYMBOLS:
-        raise _TOO_MANY_SYMBOLS
+        raise errors.too_many_values("symbols", MAX_SYMBOLS)
     chosen = await _choose(call, parameters)
     found = await _statistics(call, chosen, window)
     return _shaped(parameters, _render(call, parameters, found, window))
