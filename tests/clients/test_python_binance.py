@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from tests.clients.conftest import NewAccount
-from tests.running import RunningSystem
 
 with warnings.catch_warnings():
     # It imports names that its own dependency, websockets, has deprecated.
@@ -24,9 +23,9 @@ ORDER: dict[str, Any] = {"symbol": "BTCUSDT", "quantity": "0.1", "price": "25000
 
 
 @pytest.fixture(autouse=True)
-def _address(system: RunningSystem, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(BaseClient, "API_URL", f"{system.base_url}/api")
-    monkeypatch.setattr(BaseClient, "MARGIN_API_URL", f"{system.base_url}/sapi")
+def _address(exchange_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(BaseClient, "API_URL", f"{exchange_url}/api")
+    monkeypatch.setattr(BaseClient, "MARGIN_API_URL", f"{exchange_url}/sapi")
 
 
 @pytest.fixture
