@@ -5,7 +5,9 @@ of its module have run, with ``calls.json``, from which ``docs/compatibility.md`
 both anew.
 """
 
+import asyncio
 import json
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -19,7 +21,15 @@ from tests.api.trader import Trader
 from tests.clients.recorder import Calls, Recorder
 from tests.running import RunningSystem
 
+with warnings.catch_warnings():
+    # It imports names that its own dependency, websockets, has deprecated.
+    warnings.filterwarnings("ignore", r"websockets\.", DeprecationWarning)
+    from binance import Client  # type: ignore[import-untyped]
+    from binance.base_client import BaseClient  # type: ignore[import-untyped]
+
 NewAccount = Callable[..., Account]
+NewClient = Callable[..., Client]
+TradeAt = Callable[..., None]
 # ccxt has no types of its own.
 Exchange = Any
 Connect = Callable[[str, str], Exchange]
@@ -38,7 +48,8 @@ def exchange_url(request: pytest.FixtureRequest, system: RunningSystem) -> Itera
     module = request.node.obj
     with Recorder(system.base_url) as recorder:
         yield recorder.url
-    ran = {item.function.__name__ for item in request.session.items if getattr(item, "module", None) is module}
+    items = (item for item in request.session.items if isinstance(item, pytest.Function))
+    ran = {item.function.__name__ for item in items if item.module is module}
     if ran >= {name for name in vars(module) if name.startswith("test_")} and not request.session.testsfailed:
         _keep(
             module.__name__.rpartition(".")[2], recorder.calls, write=request.config.getoption("--write-calls", False)
@@ -117,7 +128,7 @@ def new_exchange(connect: Connect, new_account: NewAccount) -> NewExchange:
 
 
 @pytest.fixture
-def trade_at(system: RunningSystem, new_account: NewAccount) -> Iterator[Callable[..., None]]:
+def trade_at(system: RunningSystem, new_account: NewAccount) -> Iterator[TradeAt]:
     """Make BTCUSDT, or another market, trade once at this price between two accounts that nobody else uses."""
     with httpx.Client(base_url=system.base_url, trust_env=False) as http:
         seller, buyer = (Trader(http, new_account(BTC="10", ETH="100", USDT="1000000")) for _ in range(2))
@@ -127,3 +138,37 @@ def trade_at(system: RunningSystem, new_account: NewAccount) -> Iterator[Callabl
             assert buyer.buy(quantity, price, symbol=symbol)["status"] == "FILLED"
 
         yield trade
+
+
+@pytest.fixture
+def binance_address(exchange_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one thing that python-binance is told (section 9.2 of the compatibility reference)."""
+    monkeypatch.setattr(BaseClient, "API_URL", f"{exchange_url}/api")
+    monkeypatch.setattr(BaseClient, "MARGIN_API_URL", f"{exchange_url}/sapi")
+
+
+@pytest.fixture
+def _event_loop() -> Iterator[None]:
+    """python-binance's synchronous client takes the thread's event loop, makes one if there is none, and never closes
+    it.
+    """
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    yield
+    asyncio.set_event_loop(None)
+    loop.close()
+
+
+@pytest.fixture
+def new_client(new_account: NewAccount, binance_address: None, _event_loop: None) -> Iterator[NewClient]:
+    """python-binance's synchronous client."""
+    clients = []
+
+    def opened(**amounts: str) -> Client:
+        account = new_account(**amounts)
+        clients.append(Client(account.api_key, account.secret_key))
+        return clients[-1]
+
+    yield opened
+    for client in clients:
+        client.close_connection()

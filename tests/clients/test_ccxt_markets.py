@@ -1,14 +1,12 @@
 """What ccxt reads of markets and accounts: candles, tickers, trades, fees and balances, checked against each other."""
 
 import itertools
-from collections.abc import Callable
 
 import ccxt  # type: ignore[import-untyped]
 import pytest
 
-from tests.clients.conftest import Exchange, NewExchange
+from tests.clients.conftest import Exchange, NewExchange, TradeAt
 
-TradeAt = Callable[..., None]
 SYMBOL = "ETH/USDT"
 HOUR_MS = 3_600_000
 

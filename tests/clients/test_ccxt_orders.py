@@ -1,13 +1,10 @@
 """Every kind of order that ccxt's unified methods place on a spot market, and the order lists it has calls for."""
 
-from collections.abc import Callable
-
 import ccxt  # type: ignore[import-untyped]
 import pytest
 
-from tests.clients.conftest import Exchange, NewExchange
+from tests.clients.conftest import Exchange, NewExchange, TradeAt
 
-TradeAt = Callable[..., None]
 BTC_USDT = "BTC/USDT"
 
 
