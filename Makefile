@@ -1,11 +1,15 @@
 # `make run` and `make test` install what they need into .venv and need nothing but Python 3.11 or newer.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench chaos migrate lock clean
+.PHONY: help run test check format bench chaos compatibility migrate lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+
+# Clients that are tested in environments of their own: .venv-freqtrade from tests/clients/freqtrade.lock.
+CLIENTS := binance-connector freqtrade
+CLIENT_STAMPS := $(CLIENTS:%=.venv-%/stamp)
 
 # The first of these that is new enough; `make run PYTHON=/path/to/python` chooses another.
 PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11 python3.14; do \
@@ -15,12 +19,12 @@ LOCK_OPTIONS := --quiet --universal --python-version 3.11 --generate-hashes --no
 	--no-emit-find-links
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(VENV)/local.stamp ## Start an exchange on http://127.0.0.1:8080 (ARGS="--port 9000 --fresh": see crossbook up --help)
 	@exec $(BIN)/crossbook up $(ARGS)
 
-test: $(VENV)/dev.stamp ## Run every test, or some: make test T=tests/core
+test: $(VENV)/dev.stamp $(CLIENT_STAMPS) ## Run every test, or some: make test T=tests/core
 	@$(BIN)/python -m pytest $(T)
 
 check: $(VENV)/dev.stamp ## Check format, style, types and import contracts
@@ -39,6 +43,10 @@ bench: $(VENV)/dev.stamp ## Measure a fresh exchange on this machine (ARGS=--hel
 chaos: $(VENV)/dev.stamp ## Kill the engine 200 times under trading, crash PostgreSQL, flush Redis; check every answer
 	@CROSSBOOK_KILLS=200 $(BIN)/python -m pytest tests/faults -rP $(ARGS)
 
+compatibility: $(VENV)/dev.stamp $(CLIENT_STAMPS) ## Run the clients, write what they asked and docs/compatibility.md anew
+	@$(BIN)/python -m pytest tests/clients --write-calls
+	@$(BIN)/python -m tests.compatibility
+
 migrate: $(VENV)/local.stamp ## Migrate another database: make migrate CROSSBOOK_DATABASE_URL=postgresql://...
 	@$(BIN)/python -m services.local.migrate
 
@@ -46,9 +54,11 @@ lock: $(VENV)/dev.stamp ## Bring the locks in line with pyproject.toml (UPGRADE=
 	@$(BIN)/uv pip compile $(LOCK_OPTIONS) $(UPGRADE) --extra local --extra dev pyproject.toml -o requirements-dev.lock
 	@$(BIN)/uv pip compile $(LOCK_OPTIONS) -c requirements-dev.lock --extra local pyproject.toml -o requirements-local.lock
 	@$(BIN)/uv pip compile $(LOCK_OPTIONS) -c requirements-dev.lock pyproject.toml -o requirements.lock
+	@for client in $(CLIENTS); do echo $$client \
+		| $(BIN)/uv pip compile $(LOCK_OPTIONS) $(UPGRADE) - -o tests/clients/$$client.lock; done
 
 clean: ## Delete the virtual environment and caches, not the exchange's data
-	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(CLIENTS:%=.venv-%) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { \
@@ -62,4 +72,9 @@ $(VENV)/%.stamp: requirements-%.lock pyproject.toml | $(VENV)/bin/python
 	@echo "Installing $< (a minute or two the first time)"
 	@$(PIP) install --require-hashes -r $<
 	@PYTHONWARNINGS=ignore $(PIP) install --no-deps -e .
+	@touch $@
+
+.venv-%/stamp: tests/clients/%.lock tests/clients/environments.py | $(VENV)/bin/python
+	@echo "Installing $< (a minute the first time)"
+	@$(BIN)/python tests/clients/environments.py $*
 	@touch $@

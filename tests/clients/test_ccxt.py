@@ -1,34 +1,11 @@
 """ccxt with its stock settings, told nothing but where the exchange is."""
 
-from collections.abc import Callable
 from typing import Any
 
 import ccxt  # type: ignore[import-untyped]
 import pytest
 
-from services.local.internal import Account
-from tests.clients.conftest import NewAccount
-
-# ccxt has no types of its own.
-Exchange = Any
-NewExchange = Callable[..., Exchange]
-
-
-@pytest.fixture
-def connect(ccxt_urls: dict[str, Any]) -> Callable[[str, str], Exchange]:
-    def connected(api_key: str, secret_key: str) -> Exchange:
-        return ccxt.binance({"apiKey": api_key, "secret": secret_key, "urls": ccxt_urls})
-
-    return connected
-
-
-@pytest.fixture
-def new_exchange(connect: Callable[[str, str], Exchange], new_account: NewAccount) -> NewExchange:
-    def opened(**amounts: str) -> Exchange:
-        account: Account = new_account(**amounts)
-        return connect(account.api_key, account.secret_key)
-
-    return opened
+from tests.clients.conftest import Connect, Exchange, NewAccount, NewExchange
 
 
 @pytest.fixture
@@ -175,7 +152,7 @@ def test_errors_are_what_ccxt_makes_of_binances(buyer: Exchange) -> None:
         buyer.create_order("BTC/USDT", "limit", "buy", 0.1, 25_000, {"clientOrderId": "mine"})
 
 
-def test_wrong_credentials(connect: Callable[[str, str], Exchange], new_account: NewAccount) -> None:
+def test_wrong_credentials(connect: Connect, new_account: NewAccount) -> None:
     account = new_account()
     for api_key, secret_key in ((account.api_key, "x" * 64), ("x" * 64, account.secret_key), ("x", "x")):
         with pytest.raises(ccxt.AuthenticationError):

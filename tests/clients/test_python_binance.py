@@ -1,56 +1,16 @@
 """python-binance, synchronous and asynchronous, told nothing but where the exchange is."""
 
-import asyncio
 import time
-import warnings
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
+from binance import AsyncClient, Client  # type: ignore[import-untyped]
+from binance.exceptions import BinanceAPIException  # type: ignore[import-untyped]
 
-from tests.clients.conftest import NewAccount
-from tests.running import RunningSystem
-
-with warnings.catch_warnings():
-    # It imports names that its own dependency, websockets, has deprecated.
-    warnings.filterwarnings("ignore", r"websockets\.", DeprecationWarning)
-    from binance import AsyncClient, Client  # type: ignore[import-untyped]
-    from binance.base_client import BaseClient  # type: ignore[import-untyped]
-    from binance.exceptions import BinanceAPIException  # type: ignore[import-untyped]
-
-NewClient = Callable[..., Client]
+from tests.clients.conftest import NewAccount, NewClient
 
 ORDER: dict[str, Any] = {"symbol": "BTCUSDT", "quantity": "0.1", "price": "25000"}
-
-
-@pytest.fixture(autouse=True)
-def _address(system: RunningSystem, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(BaseClient, "API_URL", f"{system.base_url}/api")
-    monkeypatch.setattr(BaseClient, "MARGIN_API_URL", f"{system.base_url}/sapi")
-
-
-@pytest.fixture
-def _event_loop() -> Iterator[None]:
-    """The synchronous client takes the thread's event loop, makes one if there is none, and never closes it."""
-    loop = asyncio.new_event_loop()
-    asyncio.set_event_loop(loop)
-    yield
-    asyncio.set_event_loop(None)
-    loop.close()
-
-
-@pytest.fixture
-def new_client(new_account: NewAccount, _event_loop: None) -> Iterator[NewClient]:
-    clients = []
-
-    def opened(**amounts: str) -> Client:
-        account = new_account(**amounts)
-        clients.append(Client(account.api_key, account.secret_key))
-        return clients[-1]
-
-    yield opened
-    for client in clients:
-        client.close_connection()
 
 
 @pytest.fixture
@@ -205,7 +165,7 @@ def test_errors(client: Client, new_account: NewAccount) -> None:
 
 
 @pytest.fixture
-async def async_client(new_account: NewAccount) -> AsyncIterator[AsyncClient]:
+async def async_client(new_account: NewAccount, binance_address: None) -> AsyncIterator[AsyncClient]:
     account = new_account(USDT="100000", BTC="1")
     client = await AsyncClient.create(account.api_key, account.secret_key)
     yield client

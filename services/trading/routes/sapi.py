@@ -218,10 +218,19 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
         "What the API key may do",
         _RESTRICTIONS,
     ),
+    # Market data: some clients sign it, others do not.
+    Endpoint(
+        "GET",
+        "/sapi/v1/spot/delist-schedule",
+        Security.NONE,
+        HistoryParameters,
+        nothing,
+        "No market is about to be delisted",
+        listing(ANYTHING),
+    ),
     *(
         Endpoint("GET", path, Security.USER_DATA, HistoryParameters, nothing, summary, listing(ANYTHING))
         for path, summary in (
-            ("/sapi/v1/spot/delist-schedule", "No market is about to be delisted"),
             ("/sapi/v1/capital/deposit/hisrec", "No deposits over a network"),
             ("/sapi/v1/capital/withdraw/history", "No withdrawals over a network"),
         )
