@@ -9,7 +9,7 @@ import msgspec
 
 from services.domain.market import Market, Venue
 from services.domain.orders import SelfTradePrevention
-from services.infra.postgres import Pool
+from services.infra.postgres import Pool, Source
 
 Row = Any
 
@@ -143,20 +143,20 @@ async def venue(pool: Pool) -> Venue:
 
 
 async def orders_from(
-    pool: Pool, account_id: int, symbol: str, *, from_id: int, start_us: int, end_us: int, limit: int
+    source: Source, account_id: int, symbol: str, *, from_id: int, start_us: int, end_us: int, limit: int
 ) -> list[Row]:
     """Oldest first, beginning at an id or a time."""
-    return await pool.fetch(ORDERS_FROM_ID, account_id, symbol, from_id, start_us, end_us, limit)
+    return await source.fetch(ORDERS_FROM_ID, account_id, symbol, from_id, start_us, end_us, limit)
 
 
-async def newest_orders(pool: Pool, account_id: int, symbol: str, *, end_us: int, limit: int) -> list[Row]:
+async def newest_orders(source: Source, account_id: int, symbol: str, *, end_us: int, limit: int) -> list[Row]:
     """The newest up to a time, oldest first."""
-    rows = await pool.fetch(NEWEST_ORDERS, account_id, symbol, end_us, limit)
+    rows = await source.fetch(NEWEST_ORDERS, account_id, symbol, end_us, limit)
     return rows[::-1]
 
 
 async def own_trades(
-    pool: Pool,
+    source: Source,
     account_id: int,
     symbol: str,
     *,
@@ -170,16 +170,16 @@ async def own_trades(
     forward = from_id is not None or start_us is not None
     sql = OWN_TRADES_FORWARD if forward else OWN_TRADES_BACKWARD
     end = MAX_US if end_us is None else end_us
-    rows = await pool.fetch(sql, account_id, symbol, from_id or 0, start_us or 0, end, order_id, limit)
+    rows = await source.fetch(sql, account_id, symbol, from_id or 0, start_us or 0, end, order_id, limit)
     return rows if forward else rows[::-1]
 
 
 async def order_lists(
-    pool: Pool, account_id: int, *, from_id: int | None, start_us: int | None, end_us: int | None, limit: int
+    source: Source, account_id: int, *, from_id: int | None, start_us: int | None, end_us: int | None, limit: int
 ) -> list[Row]:
     """Oldest first from an id or a start time; else the newest, oldest first."""
     end = MAX_US if end_us is None else end_us
     if from_id is None and start_us is None:
-        return (await pool.fetch(NEWEST_ORDER_LISTS, account_id, end, limit))[::-1]
-    rows: list[Row] = await pool.fetch(ORDER_LISTS_FROM, account_id, from_id or 0, start_us or 0, end, limit)
+        return (await source.fetch(NEWEST_ORDER_LISTS, account_id, end, limit))[::-1]
+    rows: list[Row] = await source.fetch(ORDER_LISTS_FROM, account_id, from_id or 0, start_us or 0, end, limit)
     return rows

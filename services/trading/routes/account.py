@@ -109,15 +109,17 @@ async def own_trades(call: Call, parameters: OwnTradesParameters) -> list[dict[s
     if has_times and (parameters.from_id is not None or parameters.order_id is not None):
         raise errors.BAD_COMBINATION
     check_span(start_us, end_us)
-    rows = await queries.own_trades(
-        call.services.pool,
-        call.account_id,
-        market.symbol,
-        from_id=parameters.from_id,
-        start_us=start_us,
-        end_us=end_us,
-        order_id=parameters.order_id,
-        limit=parameters.limit,
+    rows = await call.services.history.read(
+        lambda source: queries.own_trades(
+            source,
+            call.account_id,
+            market.symbol,
+            from_id=parameters.from_id,
+            start_us=start_us,
+            end_us=end_us,
+            order_id=parameters.order_id,
+            limit=parameters.limit,
+        )
     )
     return [render.own_trade(row, market, call.unit) for row in rows]
 
@@ -130,21 +132,21 @@ async def order_rate_limits(call: Call, _parameters: NoParameters) -> list[dict[
 async def prevented_matches(call: Call, parameters: PreventedMatchesParameters) -> list[dict[str, Any]]:
     """By its own id, or those of one order from an id on; nothing else goes together."""
     symbol = (await call.services.markets.get(parameters.symbol)).symbol
+    chosen: tuple[int | None, ...]
     match_id, order_id, from_id = (
         parameters.prevented_match_id,
         parameters.order_id,
         parameters.from_prevented_match_id,
     )
-    pool = call.services.pool
     if (match_id is None) == (order_id is None):
         raise errors.BAD_COMBINATION
     if (parameters.limit is not None and from_id is None) or (match_id is not None and from_id is not None):
         raise errors.BAD_COMBINATION
     if match_id is not None:
-        rows = await pool.fetch(queries.PREVENTED_MATCH, symbol, call.account_id, match_id)
+        sql, chosen = queries.PREVENTED_MATCH, (match_id,)
     else:
-        limit = parameters.limit or 500
-        rows = await pool.fetch(queries.PREVENTED_MATCHES, symbol, call.account_id, order_id, from_id or 0, limit)
+        sql, chosen = queries.PREVENTED_MATCHES, (order_id, from_id or 0, parameters.limit or 500)
+    rows = await call.services.history.read(lambda source: source.fetch(sql, symbol, call.account_id, *chosen))
     return [render.prevented_match(row, call.unit) for row in rows]
 
 
