@@ -1,12 +1,12 @@
 """A real streaming replica of an exchange's PostgreSQL, which a test can pause, stop, freeze and promote."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncpg
@@ -85,7 +85,7 @@ class Standby:
 
             await until(has_it)
 
-    @asynccontextmanager
+    @contextlib.asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
         """The superuser's."""
         connection = await asyncpg.connect(self._server.url(DATABASE))
@@ -97,8 +97,11 @@ class Standby:
     def _signal(self, sent: signal.Signals) -> None:
         assert self._server.pid is not None, "it is not running"
         postmaster = psutil.Process(self._server.pid)
-        for process in (postmaster, *postmaster.children()):
-            process.send_signal(sent)
+        # The postmaster first, so that it starts no others meanwhile.
+        postmaster.send_signal(sent)
+        for process in postmaster.children():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.send_signal(sent)
 
     def _copy(self, primary_url: str) -> None:
         """``pg_basebackup`` with what makes the copy follow its original."""
