@@ -23,6 +23,7 @@ from services.trading.gateway import Gateway
 from services.trading.history import History, open_replica
 from services.trading.limits import Limits, parse_limits
 from services.trading.markets import Markets
+from services.trading.present import Present
 from services.trading.principals import Principals
 from services.trading.routes import ENDPOINTS
 from services.trading.settings import TradingSettings
@@ -80,7 +81,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     gateway, principals = Gateway(settings), Principals(settings, client)
     rules = parse_limits(settings.limits)
     limits = Limits(rules, client) if rules else None
-    app.state.services = Services(settings, pool, history, gateway, Markets(pool), principals, limits)
+    app.state.services = Services(settings, pool, Present(pool), history, gateway, Markets(pool), principals, limits)
     tasks = [
         asyncio.create_task(gateway.run()),
         asyncio.create_task(principals.run()),

@@ -30,6 +30,7 @@ from services.trading.history import History
 from services.trading.limits import Limits, Tally
 from services.trading.markets import Markets
 from services.trading.parameters import M, Parameters, read_parameters, validate
+from services.trading.present import Present
 from services.trading.principals import ApiKey, Principals
 from services.trading.settings import TradingSettings
 from services.trading.signing import Window, signed_payload
@@ -57,11 +58,12 @@ class Security(Enum):
 class Services:
     """What handlers work with; built once by the application's lifespan. Without ``limits`` nothing is counted.
 
-    ``pool`` reads what is, from the primary; ``history`` reads what was, from wherever that can be read.
+    ``pool`` and ``present`` read what is, from the primary; ``history`` reads what was, from wherever it can be read.
     """
 
     settings: TradingSettings
     pool: Pool
+    present: Present
     history: History
     gateway: Gateway
     markets: Markets

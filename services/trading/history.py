@@ -66,7 +66,7 @@ class History:
     def __init__(self, primary: Pool, replica: "Replica | None") -> None:
         self._primary = primary
         self._replica = replica
-        self._head = Shared(self._ask_head)
+        self._shared_head = Shared(self._ask_head)
         self._on_replica = metrics.HISTORY_READS.labels("replica", "caught_up")
         self._on_primary = {reason: metrics.HISTORY_READS.labels("primary", reason.value) for reason in NotServed}
 
@@ -81,7 +81,7 @@ class History:
 
     async def run(self) -> None:
         if self._replica is not None:
-            await self._replica.watch(self._head)
+            await self._replica.watch(self._shared_head)
 
     def close(self) -> None:
         if self._replica is not None:
@@ -93,7 +93,7 @@ class History:
         if not self._replica.is_usable:
             return NotServed.AWAY
         # If the primary does not answer, nothing can be proven: its failure is the reader's.
-        return await self._replica.read(query, await self._head.get())
+        return await self._replica.read(query, await self._shared_head.get())
 
     async def _ask_head(self) -> Head:
         return Head(*await self._primary.fetchrow(_HEAD))  # type: ignore[misc]

@@ -13,25 +13,21 @@ from services.infra.postgres import Pool, Source
 
 Row = Any
 
-_ORDER: Final = """
+ORDER: Final = """
 SELECT order_id, account_id, symbol, client_order_id, side, type, time_in_force, price_e8, quantity_e8,
     quote_quantity_e8, executed_e8, executed_quote_e8, status, created_us, updated_us, working_us, expiry_reason,
     self_trade_prevention, details
 FROM exchange.orders
 """
-ORDER_BY_ID: Final = f"{_ORDER} WHERE order_id = $1 AND account_id = $2 AND symbol = $3"
-ORDER_BY_CLIENT_ID: Final = (
-    f"{_ORDER} WHERE account_id = $1 AND symbol = $2 AND client_order_id = $3 ORDER BY order_id DESC LIMIT 1"
-)
 OPEN_ORDERS: Final = (
-    f"{_ORDER} WHERE account_id = $1 AND is_open AND ($2::text IS NULL OR symbol = $2) ORDER BY order_id LIMIT $3"
+    f"{ORDER} WHERE account_id = $1 AND is_open AND ($2::text IS NULL OR symbol = $2) ORDER BY order_id LIMIT $3"
 )
 ORDERS_FROM_ID: Final = (
-    f"{_ORDER} WHERE account_id = $1 AND symbol = $2 AND order_id >= $3 AND created_us BETWEEN $4 AND $5 "
+    f"{ORDER} WHERE account_id = $1 AND symbol = $2 AND order_id >= $3 AND created_us BETWEEN $4 AND $5 "
     "ORDER BY order_id LIMIT $6"
 )
 NEWEST_ORDERS: Final = (
-    f"{_ORDER} WHERE account_id = $1 AND symbol = $2 AND created_us <= $3 ORDER BY order_id DESC LIMIT $4"
+    f"{ORDER} WHERE account_id = $1 AND symbol = $2 AND created_us <= $3 ORDER BY order_id DESC LIMIT $4"
 )
 BALANCES: Final = """
 SELECT asset, free_e8, locked_e8, updated_us FROM exchange.balances WHERE account_id = $1 ORDER BY asset
@@ -126,8 +122,10 @@ class Terms(NamedTuple):
 
 async def account_terms(pool: Pool, account_id: int) -> Terms:
     row = await pool.fetchrow(_TERMS, account_id)
-    if row is None:
-        return Terms()
+    return Terms() if row is None else terms_of(row)
+
+
+def terms_of(row: Row) -> Terms:
     mode = row["self_trade_prevention"]
     return Terms(
         None if mode is None else SelfTradePrevention(mode),

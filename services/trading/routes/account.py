@@ -68,7 +68,7 @@ class AllocationsParameters(Parameters):
 async def account(call: Call, parameters: AccountParameters) -> dict[str, Any]:
     """Every listed asset is shown, held or not, unless zero balances are to be left out."""
     markets = (await call.services.markets.all()).values()
-    rows = {row["asset"]: row for row in await call.services.pool.fetch(queries.BALANCES, call.account_id)}
+    rows, terms = await call.services.present.account(call.account_id)
     listed = {asset for market in markets for asset in (market.base_asset, market.quote_asset)}
     balances = []
     for asset in sorted(listed | rows.keys()):
@@ -77,7 +77,6 @@ async def account(call: Call, parameters: AccountParameters) -> dict[str, Any]:
         if free_e8 or locked_e8 or not parameters.omit_zero_balances:
             balances.append({"asset": asset, "free": format_e8(free_e8), "locked": format_e8(locked_e8)})
     updated_us = max((row["updated_us"] for row in rows.values()), default=0)
-    terms = await queries.account_terms(call.services.pool, call.account_id)
     rates = [terms.fee_rates(market) for market in markets]
     maker_e8 = max((rate.maker_e8 for rate in rates), default=0)
     taker_e8 = max((rate.taker_e8 for rate in rates), default=0)

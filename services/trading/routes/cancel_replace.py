@@ -12,7 +12,7 @@ from services.domain.events import OrderAccepted, OrderCanceled, ReplacementRefu
 from services.domain.orders import OPEN_STATUSES, OrderStatus
 from services.domain.protocol import Applied, CheckOrder
 from services.domain.refusals import Refusal
-from services.trading import errors, queries, render
+from services.trading import errors, render
 from services.trading.endpoint import Call, Endpoint, Security
 from services.trading.errors import REFUSALS, DialectError
 from services.trading.legs import generated_id, place
@@ -148,12 +148,12 @@ async def _why_not_placed(call: Call, new_order: PlaceOrder) -> DialectError:
 
 async def _why_not_cancelled(call: Call, parameters: CancelReplaceParameters) -> DialectError:
     """The new order was placed all the same, and its events do not tell of the cancel: look at the order itself."""
-    pool, symbol = call.services.pool, parameters.symbol
+    present, symbol = call.services.present, parameters.symbol
     order_id, client_order_id = parameters.cancel_order_id, parameters.cancel_orig_client_order_id
     if order_id is not None:
-        row = await pool.fetchrow(queries.ORDER_BY_ID, order_id, call.account_id, symbol)
+        row = await present.order(order_id, call.account_id, symbol)
     else:
-        row = await pool.fetchrow(queries.ORDER_BY_CLIENT_ID, call.account_id, symbol, client_order_id)
+        row = await present.order_by_client_id(client_order_id or "", call.account_id, symbol)
     if row is None or row["status"] not in _OPEN:
         return REFUSALS[Refusal.UNKNOWN_ORDER]
     if client_order_id is not None and row["client_order_id"] != client_order_id:

@@ -208,13 +208,13 @@ async def amend_order(call: Call, parameters: AmendParameters) -> dict[str, Any]
 async def query_order(call: Call, parameters: OneOrderParameters) -> dict[str, Any]:
     symbol, client_order_id = parameters.symbol, parameters.orig_client_order_id
     await call.services.markets.get(symbol)
-    pool = call.services.pool
+    present = call.services.present
     if parameters.order_id is not None:
-        row = await pool.fetchrow(queries.ORDER_BY_ID, parameters.order_id, call.account_id, symbol)
+        row = await present.order(parameters.order_id, call.account_id, symbol)
         if row is not None and client_order_id is not None and row["client_order_id"] != client_order_id:
             raise errors.CLIENT_ORDER_ID_MISMATCH
     elif client_order_id is not None:
-        row = await pool.fetchrow(queries.ORDER_BY_CLIENT_ID, call.account_id, symbol, client_order_id)
+        row = await present.order_by_client_id(client_order_id, call.account_id, symbol)
     else:
         raise errors.either_mandatory("origClientOrderId", "orderId")
     if row is None:
