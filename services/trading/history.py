@@ -79,6 +79,10 @@ class History:
         self._on_primary[found].inc()
         return await query(self._primary)
 
+    async def head(self) -> Head:
+        """Where the journal ended when this was called, or a little later."""
+        return await self._shared_head.get()
+
     async def run(self) -> None:
         if self._replica is not None:
             await self._replica.watch(self._shared_head)
@@ -93,7 +97,7 @@ class History:
         if not self._replica.is_usable:
             return NotServed.AWAY
         # If the primary does not answer, nothing can be proven: its failure is the reader's.
-        return await self._replica.read(query, await self._shared_head.get())
+        return await self._replica.read(query, await self.head())
 
     async def _ask_head(self) -> Head:
         return Head(*await self._primary.fetchrow(_HEAD))  # type: ignore[misc]

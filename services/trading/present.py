@@ -17,23 +17,25 @@ Row = Any
 # Keys in one statement; whoever does not fit goes with the next.
 MAX_KEYS: Final = 128
 
-# OFFSET keeps each look-up one of its own, by its index, whatever the planner thinks of the keys.
-_ORDERS_BY_ID: Final = f"""
+# OFFSET keeps each look-up one of its own, by the key in it and no other: left to itself, the planner may prefer to go
+# through all orders of the account in the market for the one with the id.
+ORDERS_BY_ID: Final = f"""
 SELECT place, found.* FROM unnest($1::bigint[], $2::bigint[], $3::text[])
     WITH ORDINALITY AS asked (asked_id, asked_account_id, asked_symbol, place)
-CROSS JOIN LATERAL (
-    {queries.ORDER} WHERE order_id = asked_id AND account_id = asked_account_id AND symbol = asked_symbol OFFSET 0
-) AS found
+CROSS JOIN LATERAL ({queries.ORDER} WHERE order_id = asked_id OFFSET 0) AS found
+WHERE account_id = asked_account_id AND symbol = asked_symbol
 """  # noqa: S608
-_ORDERS_BY_CLIENT_ID: Final = f"""
+ORDERS_BY_CLIENT_ID: Final = f"""
 SELECT place, found.* FROM unnest($1::text[], $2::bigint[], $3::text[])
     WITH ORDINALITY AS asked (asked_id, asked_account_id, asked_symbol, place)
 CROSS JOIN LATERAL (
-    {queries.ORDER} WHERE account_id = asked_account_id AND symbol = asked_symbol AND client_order_id = asked_id
-    ORDER BY order_id DESC LIMIT 1
+    SELECT * FROM (
+        {queries.ORDER}
+        WHERE account_id = asked_account_id AND symbol = asked_symbol AND client_order_id = asked_id OFFSET 0
+    ) AS named ORDER BY order_id DESC LIMIT 1
 ) AS found
 """  # noqa: S608
-_ACCOUNTS: Final = """
+ACCOUNTS: Final = """
 SELECT place, self_trade_prevention, maker_fee_rate_e8, taker_fee_rate_e8, trade_group_id, held.*
 FROM unnest($1::bigint[]) WITH ORDINALITY AS asked (asked_id, place)
 LEFT JOIN LATERAL (SELECT * FROM exchange.account_terms WHERE account_id = asked_id OFFSET 0) AS terms ON true
@@ -63,8 +65,8 @@ class Present:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._by_id = SharedTrips(partial(self._read_orders, _ORDERS_BY_ID), MAX_KEYS)
-        self._by_client_id = SharedTrips(partial(self._read_orders, _ORDERS_BY_CLIENT_ID), MAX_KEYS)
+        self._by_id = SharedTrips(partial(self._read_orders, ORDERS_BY_ID), MAX_KEYS)
+        self._by_client_id = SharedTrips(partial(self._read_orders, ORDERS_BY_CLIENT_ID), MAX_KEYS)
         self._accounts = SharedTrips(self._read_accounts, MAX_KEYS)
 
     async def order(self, order_id: int, account_id: int, symbol: str) -> Row | None:
@@ -87,7 +89,7 @@ class Present:
     async def _read_accounts(self, account_ids: list[int]) -> list[AccountState]:
         metrics.READS_SHARED.labels("account").observe(len(account_ids))
         found = [AccountState({}, Terms()) for _ in account_ids]
-        for row in await self._pool.fetch(_ACCOUNTS, account_ids):
+        for row in await self._pool.fetch(ACCOUNTS, account_ids):
             index = row["place"] - 1
             if row["trade_group_id"] is not None:
                 found[index] = found[index]._replace(terms=queries.terms_of(row))
