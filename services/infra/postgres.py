@@ -1,18 +1,27 @@
 """Connections to PostgreSQL through asyncpg, with a limit on everything that can wait."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import asyncpg
 
 CONNECT_TIMEOUT_S = 5.0
+# What it can look like when a server is gone, does not answer in time, or refuses a statement.
+FAILURES: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
 
 if TYPE_CHECKING:
     # Generic for the type checker only.
+    from asyncpg.pool import PoolConnectionProxy
+
     Pool = asyncpg.Pool[asyncpg.Record]
     Connection = asyncpg.Connection[asyncpg.Record]
+    _Borrowed = PoolConnectionProxy[asyncpg.Record]
 else:
     Pool = asyncpg.Pool
     Connection = asyncpg.Connection
+    _Borrowed = asyncpg.pool.PoolConnectionProxy
+
+# What a single statement can be read from; only a connection makes several see the same server.
+Source = Pool | Connection | _Borrowed
 
 
 def _server_settings(application_name: str, statement_timeout_ms: int) -> dict[str, str]:
@@ -27,11 +36,16 @@ def _server_settings(application_name: str, statement_timeout_ms: int) -> dict[s
     }
 
 
-async def create_pool(url: str, *, application_name: str, size: int, statement_timeout_ms: int) -> Pool:
-    """Open a pool of at most ``size`` connections; a statement is cancelled after ``statement_timeout_ms``."""
+async def create_pool(
+    url: str, *, application_name: str, size: int, statement_timeout_ms: int, connect_now: bool = True
+) -> Pool:
+    """Open a pool of at most ``size`` connections; a statement is cancelled after ``statement_timeout_ms``.
+
+    Without ``connect_now`` the server need not be there yet.
+    """
     return await asyncpg.create_pool(
         url,
-        min_size=1,
+        min_size=int(connect_now),
         max_size=size,
         timeout=CONNECT_TIMEOUT_S,
         command_timeout=statement_timeout_ms / 1000 + 1,

@@ -21,8 +21,10 @@ from services.trading.addresses import client_address
 from services.trading.endpoint import Services, serve
 from services.trading.errors import DialectError
 from services.trading.gateway import Gateway
+from services.trading.history import History, open_replica
 from services.trading.limits import Limits, parse_limits
 from services.trading.markets import Markets
+from services.trading.present import Present
 from services.trading.principals import Principals
 from services.trading.routes import ENDPOINTS
 from services.trading.settings import TradingSettings
@@ -76,11 +78,16 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         size=settings.database_pool_size,
         statement_timeout_ms=settings.query_timeout_ms,
     )
+    history = History(pool, await open_replica(settings))
     gateway, principals = Gateway(settings), Principals(settings, client)
     rules = parse_limits(settings.limits)
     limits = Limits(rules, client) if rules else None
-    app.state.services = Services(settings, pool, gateway, Markets(pool), principals, limits)
-    tasks = [asyncio.create_task(gateway.run()), asyncio.create_task(principals.run())]
+    app.state.services = Services(settings, pool, Present(pool), history, gateway, Markets(pool), principals, limits)
+    tasks = [
+        asyncio.create_task(gateway.run()),
+        asyncio.create_task(principals.run()),
+        asyncio.create_task(history.run()),
+    ]
     if limits is not None:
         gateway.on_replies = limits.observe
         tasks.append(asyncio.create_task(limits.run()))
@@ -88,6 +95,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     yield
     await _end(tasks)
     await principals.close()
+    history.close()
     await pool.close()
     await client.aclose()
 

@@ -15,21 +15,23 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final, Generic
 
-import asyncpg
 import msgspec
 import structlog
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from services.infra import postgres
 from services.infra.postgres import Pool
 from services.infra.web import BodyTooLarge
 from services.trading import errors, metrics
 from services.trading.addresses import client_address, within
 from services.trading.errors import DialectError, Limited
 from services.trading.gateway import Gateway
+from services.trading.history import History
 from services.trading.limits import Limits, Tally
 from services.trading.markets import Markets
 from services.trading.parameters import M, Parameters, read_parameters, validate
+from services.trading.present import Present
 from services.trading.principals import ApiKey, Principals
 from services.trading.settings import TradingSettings
 from services.trading.signing import Window, signed_payload
@@ -39,7 +41,6 @@ API_KEY_HEADER: Final = "X-MBX-APIKEY"
 TIME_UNIT_HEADER: Final = "X-MBX-TIME-UNIT"
 _TIME_UNITS: Final = {"MILLISECOND": 1000, "millisecond": 1000, "MICROSECOND": 1, "microsecond": 1}
 _SIGNING_PARAMETERS: Final = ("timestamp", "recvWindow", "signature")
-_DATABASE_GONE: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
 
 _api_key = re.compile(r"[A-Za-z0-9]{64}", re.ASCII)
 _log: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(__name__)
@@ -56,10 +57,15 @@ class Security(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What handlers work with; built once by the application's lifespan. Without ``limits`` nothing is counted."""
+    """What handlers work with; built once by the application's lifespan. Without ``limits`` nothing is counted.
+
+    ``pool`` and ``present`` read what is, from the primary; ``history`` reads what was, from wherever it can be read.
+    """
 
     settings: TradingSettings
     pool: Pool
+    present: Present
+    history: History
     gateway: Gateway
     markets: Markets
     principals: Principals
@@ -120,7 +126,7 @@ def serve(endpoint: Endpoint[Any]) -> Callable[[Request], Awaitable[Response]]:
             # Many of these are shared constants: without this each would keep the frames of its last use alive.
             error.__traceback__ = None
             return _refuse(route, error, tally)
-        except _DATABASE_GONE as error:
+        except postgres.FAILURES as error:
             _log.warning("database_unavailable", route=route, error=repr(error))
             return _refuse(route, errors.UNAVAILABLE, tally)
         except (BodyTooLarge, ClientDisconnect):

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from services.domain.money import ONE_E8
-from services.infra.postgres import Pool
+from services.infra.postgres import Source
 from services.trading.candles import HOUR_US, MINUTE_US, Candle, Grid, Interval, Sums, cut, fill, stored_as
 from services.trading.queries import MAX_US
 from services.trading.tickers import Statistics, flat
@@ -121,43 +121,43 @@ SELECT sum(quantity_e8) AS volume_e8, sum(quote_e8) AS quote_volume_e8 FROM (
 _LAST_TRADE: Final = "SELECT price_e8, time_us FROM exchange.trades WHERE symbol = $1 ORDER BY trade_id DESC LIMIT 1"
 
 
-async def trades(pool: Pool, symbol: str, from_id: int | None, limit: int) -> list[Row]:
+async def trades(source: Source, symbol: str, from_id: int | None, limit: int) -> list[Row]:
     """Oldest first: from an id, else the newest."""
     if from_id is not None:
-        return await pool.fetch(TRADES_FROM, symbol, from_id, limit)
-    return (await pool.fetch(NEWEST_TRADES, symbol, limit))[::-1]
+        return await source.fetch(TRADES_FROM, symbol, from_id, limit)
+    return (await source.fetch(NEWEST_TRADES, symbol, limit))[::-1]
 
 
 async def aggregates(
-    pool: Pool, symbol: str, *, from_id: int | None, start_us: int | None, end_us: int, limit: int
+    source: Source, symbol: str, *, from_id: int | None, start_us: int | None, end_us: int, limit: int
 ) -> list[Row]:
     """Oldest first: from an id or a start time, else the newest, none of them after ``end_us``."""
-    first = await _first_aggregate(pool, symbol, start_us, end_us, limit) if from_id is None else from_id
+    first = await _first_aggregate(source, symbol, start_us, end_us, limit) if from_id is None else from_id
     if first is None:
         return []
     first = min(max(first, 1), MAX_US - limit)
-    low = await pool.fetchval(FIRST_TRADE_OF_AGGREGATE, symbol, first)
-    high = await pool.fetchval(FIRST_TRADE_OF_AGGREGATE, symbol, first + limit)
-    return await pool.fetch(AGGREGATES, symbol, low, high, end_us)
+    low = await source.fetchval(FIRST_TRADE_OF_AGGREGATE, symbol, first)
+    high = await source.fetchval(FIRST_TRADE_OF_AGGREGATE, symbol, first + limit)
+    return await source.fetch(AGGREGATES, symbol, low, high, end_us)
 
 
-async def _first_aggregate(pool: Pool, symbol: str, start_us: int | None, end_us: int, limit: int) -> int | None:
-    trade_id = await pool.fetchval(FIRST_TRADE_AT, symbol, end_us + 1 if start_us is None else start_us)
+async def _first_aggregate(source: Source, symbol: str, start_us: int | None, end_us: int, limit: int) -> int | None:
+    trade_id = await source.fetchval(FIRST_TRADE_AT, symbol, end_us + 1 if start_us is None else start_us)
     if trade_id is None:
         return None
     if start_us is not None:
         # An aggregate has one time, so this trade begins one.
-        first: int | None = await pool.fetchval(AGGREGATE_OF_TRADE, symbol, trade_id)
+        first: int | None = await source.fetchval(AGGREGATE_OF_TRADE, symbol, trade_id)
         return first
-    last = await pool.fetchval(AGGREGATE_OF_TRADE, symbol, trade_id - 1)
+    last = await source.fetchval(AGGREGATE_OF_TRADE, symbol, trade_id - 1)
     return None if last is None else max(last - limit + 1, 1)
 
 
 async def candles(
-    pool: Pool, symbol: str, grid: Grid, *, start_us: int | None, end_us: int | None, now_us: int, limit: int
+    source: Source, symbol: str, grid: Grid, *, start_us: int | None, end_us: int | None, now_us: int, limit: int
 ) -> list[Candle]:
     """The market's candles that open from ``start_us`` to ``end_us``: the first ones from a start, else the newest."""
-    lifetime = await pool.fetchrow(LIFETIME, symbol)
+    lifetime = await source.fetchrow(LIFETIME, symbol)
     if lifetime is None or lifetime["first_us"] is None:
         return []
     # The engine's clock may be ahead of this process's.
@@ -166,26 +166,26 @@ async def candles(
     if not edges:
         return []
     if grid.interval is Interval.SECOND:
-        return await _candles_of_trades(pool, symbol, edges)
-    return await _candles_of_candles(pool, symbol, grid, edges)
+        return await _candles_of_trades(source, symbol, edges)
+    return await _candles_of_candles(source, symbol, grid, edges)
 
 
-async def _candles_of_candles(pool: Pool, symbol: str, grid: Grid, edges: list[int]) -> list[Candle]:
+async def _candles_of_candles(source: Source, symbol: str, grid: Grid, edges: list[int]) -> list[Candle]:
     stored = stored_as(grid)
     if stored is not None:
-        rows = await pool.fetch(_STORED, symbol, stored, edges, edges[0], edges[-1])
+        rows = await source.fetch(_STORED, symbol, stored, edges, edges[0], edges[-1])
     else:
-        rows = await pool.fetch(_CANDLES, symbol, edges, *zip(*cut(edges), strict=True))
+        rows = await source.fetch(_CANDLES, symbol, edges, *zip(*cut(edges), strict=True))
     sums = _sums(rows)
-    close_e8 = None if 1 in sums else await pool.fetchval(_CLOSE_BEFORE, symbol, edges[0])
+    close_e8 = None if 1 in sums else await source.fetchval(_CLOSE_BEFORE, symbol, edges[0])
     return fill(edges, sums, close_e8 or 0)
 
 
-async def _candles_of_trades(pool: Pool, symbol: str, edges: list[int]) -> list[Candle]:
-    low = await pool.fetchval(FIRST_TRADE_AT, symbol, edges[0])
-    high = await pool.fetchval(FIRST_TRADE_AT, symbol, edges[-1])
-    rows = await pool.fetch(_SECONDS, symbol, low, high, edges)
-    close_e8 = await pool.fetchval(_PRICE_OF_TRADE, symbol, low - 1)
+async def _candles_of_trades(source: Source, symbol: str, edges: list[int]) -> list[Candle]:
+    low = await source.fetchval(FIRST_TRADE_AT, symbol, edges[0])
+    high = await source.fetchval(FIRST_TRADE_AT, symbol, edges[-1])
+    rows = await source.fetch(_SECONDS, symbol, low, high, edges)
+    close_e8 = await source.fetchval(_PRICE_OF_TRADE, symbol, low - 1)
     return fill(edges, _sums(rows), close_e8 or 0)
 
 
@@ -197,10 +197,10 @@ def _sums(rows: Sequence[Row]) -> dict[int, Sums]:
     }
 
 
-async def statistics(pool: Pool, symbols: Sequence[str], start_us: int) -> list[Statistics]:
+async def statistics(source: Source, symbols: Sequence[str], start_us: int) -> list[Statistics]:
     """What happened from ``start_us``, on a minute, until now; one for each market, in their order."""
     hour_us = -(-start_us // HOUR_US) * HOUR_US
-    rows = await pool.fetch(_STATISTICS, symbols, start_us, hour_us)
+    rows = await source.fetch(_STATISTICS, symbols, start_us, hour_us)
     return [_statistics(row) for row in rows]
 
 
@@ -211,15 +211,15 @@ def _statistics(row: Row) -> Statistics:
     return Statistics(symbol, *(int(number or 0) for number in numbers))
 
 
-async def average_price(pool: Pool, symbol: str, start_us: int) -> tuple[int, int]:
+async def average_price(source: Source, symbol: str, start_us: int) -> tuple[int, int]:
     """The average price since ``start_us``, else the last price, and the time of the last trade; zeros without any."""
-    last = await pool.fetchrow(_LAST_TRADE, symbol)
+    last = await source.fetchrow(_LAST_TRADE, symbol)
     if last is None:
         return 0, 0
     minute_us = -(-start_us // MINUTE_US) * MINUTE_US
-    low = await pool.fetchval(FIRST_TRADE_AT, symbol, start_us)
-    high = await pool.fetchval(FIRST_TRADE_AT, symbol, minute_us)
-    sums = await pool.fetchrow(_AVERAGE, symbol, low, high, minute_us)
+    low = await source.fetchval(FIRST_TRADE_AT, symbol, start_us)
+    high = await source.fetchval(FIRST_TRADE_AT, symbol, minute_us)
+    sums = await source.fetchrow(_AVERAGE, symbol, low, high, minute_us)
     if sums is None or not sums["volume_e8"]:
         return last["price_e8"], last["time_us"]
     return int(sums["quote_volume_e8"]) * ONE_E8 // int(sums["volume_e8"]), last["time_us"]

@@ -1,53 +1,94 @@
-"""The markets as the engine last committed them, read from the database and kept for a moment.
+"""The markets and the venue as the engine last committed them, read from the database and kept.
 
-A market's ``status`` is the one in force, not the one it was listed with.
+``all`` and ``get`` may be a moment behind, which only matters to what the engine checks again. ``listing`` never is: it
+asks for the version first (one look-up, shared by whoever asks meanwhile), and reads and renders anew when that has
+changed. A symbol that is not known is looked up there, so a market can be used the moment it is listed. A market's ``status`` is the one in force, not the one it was listed with.
 """
 
-import asyncio
 import time
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
-from services.domain.market import Market, MarketStatus
+from services.domain.market import Market, MarketStatus, Venue
 from services.infra.postgres import Pool
-from services.trading import errors
+from services.trading import errors, metrics, queries
+from services.trading.shared import Shared
+from services.trading.symbol_rules import exchange_symbol
 
 _FRESH_S: Final = 2.0
 _SQL: Final = "SELECT definition, status FROM exchange.markets ORDER BY symbol"
+# Rows are only ever added or written again, each time with the sequence of the settlement that does.
+_VERSION: Final = """
+SELECT coalesce((SELECT max(sequence) FROM exchange.markets), 0),
+    coalesce((SELECT max(sequence) FROM exchange.venue), 0)
+"""
+_encoder: Final = msgspec.json.Encoder()
+
+
+class Version(NamedTuple):
+    """The settlements that last changed a market and the venue."""
+
+    markets: int
+    venue: int
+
+
+class Listing:
+    """All there is to trade under one version. Each market is rendered once for all who ask."""
+
+    def __init__(self, version: Version | None, markets: dict[str, Market], venue: Venue) -> None:
+        self.version = version
+        self.markets = markets
+        self.venue = venue
+        self._rendered: dict[tuple[str, bool], msgspec.Raw] = {}
+
+    def symbol(self, market: Market, *, show_permission_sets: bool) -> msgspec.Raw:
+        """What exchangeInfo says of one of its markets."""
+        key = (market.symbol, show_permission_sets)
+        rendered = self._rendered.get(key)
+        if rendered is None:
+            content = _encoder.encode(exchange_symbol(market, show_permission_sets=show_permission_sets))
+            rendered = self._rendered[key] = msgspec.Raw(content)
+        return rendered
 
 
 class Markets:
-    """A symbol that is not known is looked up anew, so a market can be used the moment it is listed."""
+    """A listing is used the moment it is committed by whoever asks for ``listing``, soon by everybody else."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._markets: dict[str, Market] = {}
+        self._listing = Listing(None, {}, Venue())
         self._read_s = float("-inf")
-        self._reading = asyncio.Lock()
+        self._newest = Shared(self._read)
 
     async def all(self) -> dict[str, Market]:
-        return await self._read_since(time.monotonic() - _FRESH_S)
+        if time.monotonic() - self._read_s > _FRESH_S:
+            await self._newest.get()
+        return self._listing.markets
 
     async def get(self, symbol: str) -> Market:
         """Return the market; raise -1121 when there is none."""
-        asked_s = time.monotonic()
-        market = (await self.all()).get(symbol) or (await self._read_since(asked_s)).get(symbol)
+        market = (await self.all()).get(symbol) or (await self.listing()).markets.get(symbol)
         if market is None:
             raise errors.INVALID_SYMBOL
         return market
 
-    async def _read_since(self, earliest_s: float) -> dict[str, Market]:
-        """The markets as they were read then or later. Whoever comes while they are being read waits for that."""
-        if self._read_s < earliest_s:
-            async with self._reading:
-                if self._read_s < earliest_s:
-                    began_s = time.monotonic()
-                    rows = await self._pool.fetch(_SQL)
-                    markets = [_market(row["definition"], row["status"]) for row in rows]
-                    self._markets = {market.symbol: market for market in markets}
-                    self._read_s = began_s
-        return self._markets
+    async def listing(self) -> Listing:
+        """As it was committed when asked for, or later."""
+        return await self._newest.get()
+
+    async def _read(self) -> Listing:
+        version = Version(*await self._pool.fetchrow(_VERSION))  # type: ignore[misc]
+        is_kept = version == self._listing.version
+        metrics.LISTING_READS.labels("kept" if is_kept else "database").inc()
+        if not is_kept:
+            # What these read may be newer than the version, never older; then the next one reads again.
+            rows = await self._pool.fetch(_SQL)
+            markets = [_market(row["definition"], row["status"]) for row in rows]
+            venue = await queries.venue(self._pool)
+            self._listing = Listing(version, {market.symbol: market for market in markets}, venue)
+        self._read_s = time.monotonic()
+        return self._listing
 
 
 def _market(definition: str, status: str) -> Market:

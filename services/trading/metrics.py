@@ -1,6 +1,6 @@
 """The trading service's metrics: rate, errors and duration of each route, and the gateway's batching."""
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 REQUEST_SECONDS = Histogram(
     "crossbook_trading_request_seconds",
@@ -15,6 +15,24 @@ GATEWAY_PARCEL = Histogram(
     "crossbook_trading_gateway_parcel_size",
     "Requests per POST to the engine.",
     buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256),
+)
+HISTORY_READS = Counter(
+    "crossbook_trading_history_reads_total", "Reads of the past, by what served them and why.", ["source", "reason"]
+)
+REPLICA_LAG = Gauge(
+    "crossbook_trading_replica_lag_sequences", "Settlements the replica had not replayed when last asked; NaN: unknown."
+)
+REPLICA_USABLE = Gauge("crossbook_trading_replica_usable", "Whether reads of the past are offered to the replica.")
+LISTING_READS = Counter(
+    "crossbook_trading_listing_reads_total",
+    "Looks at the markets' version, and whether what was kept (and rendered) of them still held.",
+    ["source"],
+)
+READS_SHARED = Histogram(
+    "crossbook_trading_reads_shared",
+    "Orders or accounts looked up by one statement.",
+    ["what"],
+    buckets=(1, 2, 4, 8, 16, 32, 64, 128),
 )
 PRINCIPAL_LOOKUPS = Counter("crossbook_trading_principal_lookups_total", "API key and session checks.", ["source"])
 LIMITS_REFUSED = Counter("crossbook_trading_limits_refused_total", "Requests over a rate limit.", ["limit"])

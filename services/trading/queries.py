@@ -9,29 +9,25 @@ import msgspec
 
 from services.domain.market import Market, Venue
 from services.domain.orders import SelfTradePrevention
-from services.infra.postgres import Pool
+from services.infra.postgres import Pool, Source
 
 Row = Any
 
-_ORDER: Final = """
+ORDER: Final = """
 SELECT order_id, account_id, symbol, client_order_id, side, type, time_in_force, price_e8, quantity_e8,
     quote_quantity_e8, executed_e8, executed_quote_e8, status, created_us, updated_us, working_us, expiry_reason,
     self_trade_prevention, details
 FROM exchange.orders
 """
-ORDER_BY_ID: Final = f"{_ORDER} WHERE order_id = $1 AND account_id = $2 AND symbol = $3"
-ORDER_BY_CLIENT_ID: Final = (
-    f"{_ORDER} WHERE account_id = $1 AND symbol = $2 AND client_order_id = $3 ORDER BY order_id DESC LIMIT 1"
-)
 OPEN_ORDERS: Final = (
-    f"{_ORDER} WHERE account_id = $1 AND is_open AND ($2::text IS NULL OR symbol = $2) ORDER BY order_id LIMIT $3"
+    f"{ORDER} WHERE account_id = $1 AND is_open AND ($2::text IS NULL OR symbol = $2) ORDER BY order_id LIMIT $3"
 )
 ORDERS_FROM_ID: Final = (
-    f"{_ORDER} WHERE account_id = $1 AND symbol = $2 AND order_id >= $3 AND created_us BETWEEN $4 AND $5 "
+    f"{ORDER} WHERE account_id = $1 AND symbol = $2 AND order_id >= $3 AND created_us BETWEEN $4 AND $5 "
     "ORDER BY order_id LIMIT $6"
 )
 NEWEST_ORDERS: Final = (
-    f"{_ORDER} WHERE account_id = $1 AND symbol = $2 AND created_us <= $3 ORDER BY order_id DESC LIMIT $4"
+    f"{ORDER} WHERE account_id = $1 AND symbol = $2 AND created_us <= $3 ORDER BY order_id DESC LIMIT $4"
 )
 BALANCES: Final = """
 SELECT asset, free_e8, locked_e8, updated_us FROM exchange.balances WHERE account_id = $1 ORDER BY asset
@@ -122,8 +118,10 @@ class Terms(NamedTuple):
 
 async def account_terms(pool: Pool, account_id: int) -> Terms:
     row = await pool.fetchrow(_TERMS, account_id)
-    if row is None:
-        return Terms()
+    return Terms() if row is None else terms_of(row)
+
+
+def terms_of(row: Row) -> Terms:
     mode = row["self_trade_prevention"]
     return Terms(
         None if mode is None else SelfTradePrevention(mode),
@@ -139,20 +137,20 @@ async def venue(pool: Pool) -> Venue:
 
 
 async def orders_from(
-    pool: Pool, account_id: int, symbol: str, *, from_id: int, start_us: int, end_us: int, limit: int
+    source: Source, account_id: int, symbol: str, *, from_id: int, start_us: int, end_us: int, limit: int
 ) -> list[Row]:
     """Oldest first, beginning at an id or a time."""
-    return await pool.fetch(ORDERS_FROM_ID, account_id, symbol, from_id, start_us, end_us, limit)
+    return await source.fetch(ORDERS_FROM_ID, account_id, symbol, from_id, start_us, end_us, limit)
 
 
-async def newest_orders(pool: Pool, account_id: int, symbol: str, *, end_us: int, limit: int) -> list[Row]:
+async def newest_orders(source: Source, account_id: int, symbol: str, *, end_us: int, limit: int) -> list[Row]:
     """The newest up to a time, oldest first."""
-    rows = await pool.fetch(NEWEST_ORDERS, account_id, symbol, end_us, limit)
+    rows = await source.fetch(NEWEST_ORDERS, account_id, symbol, end_us, limit)
     return rows[::-1]
 
 
 async def own_trades(
-    pool: Pool,
+    source: Source,
     account_id: int,
     symbol: str,
     *,
@@ -166,16 +164,16 @@ async def own_trades(
     forward = from_id is not None or start_us is not None
     sql = OWN_TRADES_FORWARD if forward else OWN_TRADES_BACKWARD
     end = MAX_US if end_us is None else end_us
-    rows = await pool.fetch(sql, account_id, symbol, from_id or 0, start_us or 0, end, order_id, limit)
+    rows = await source.fetch(sql, account_id, symbol, from_id or 0, start_us or 0, end, order_id, limit)
     return rows if forward else rows[::-1]
 
 
 async def order_lists(
-    pool: Pool, account_id: int, *, from_id: int | None, start_us: int | None, end_us: int | None, limit: int
+    source: Source, account_id: int, *, from_id: int | None, start_us: int | None, end_us: int | None, limit: int
 ) -> list[Row]:
     """Oldest first from an id or a start time; else the newest, oldest first."""
     end = MAX_US if end_us is None else end_us
     if from_id is None and start_us is None:
-        return (await pool.fetch(NEWEST_ORDER_LISTS, account_id, end, limit))[::-1]
-    rows: list[Row] = await pool.fetch(ORDER_LISTS_FROM, account_id, from_id or 0, start_us or 0, end, limit)
+        return (await source.fetch(NEWEST_ORDER_LISTS, account_id, end, limit))[::-1]
+    rows: list[Row] = await source.fetch(ORDER_LISTS_FROM, account_id, from_id or 0, start_us or 0, end, limit)
     return rows

@@ -3,7 +3,7 @@
 from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import NoDecode
 
 from services.infra.settings import ServiceSettings
@@ -14,11 +14,13 @@ class TradingSettings(ServiceSettings):
     """``engine_urls`` names every engine process, active or standing by, separated by commas.
 
     ``trusted_proxies`` are the networks (CIDR, separated by commas) whose ``X-Forwarded-For`` is believed.
+    ``replica_url`` names a streaming replica of the database, if there is one, to read history from (docs/replica.md).
     ``limits`` is ``off``, ``binance``, or a list such as ``REQUEST_WEIGHT=6000/1M,ORDERS=100/10S``.
     """
 
     engine_urls: Annotated[tuple[str, ...], NoDecode, Field(min_length=1)]
     auth_url: str
+    replica_url: SecretStr | None = None
     trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()
     limits: str = OFF
     max_body_bytes: int = Field(default=64 * 1024, ge=1024)

@@ -68,7 +68,7 @@ class AllocationsParameters(Parameters):
 async def account(call: Call, parameters: AccountParameters) -> dict[str, Any]:
     """Every listed asset is shown, held or not, unless zero balances are to be left out."""
     markets = (await call.services.markets.all()).values()
-    rows = {row["asset"]: row for row in await call.services.pool.fetch(queries.BALANCES, call.account_id)}
+    rows, terms = await call.services.present.account(call.account_id)
     listed = {asset for market in markets for asset in (market.base_asset, market.quote_asset)}
     balances = []
     for asset in sorted(listed | rows.keys()):
@@ -77,7 +77,6 @@ async def account(call: Call, parameters: AccountParameters) -> dict[str, Any]:
         if free_e8 or locked_e8 or not parameters.omit_zero_balances:
             balances.append({"asset": asset, "free": format_e8(free_e8), "locked": format_e8(locked_e8)})
     updated_us = max((row["updated_us"] for row in rows.values()), default=0)
-    terms = await queries.account_terms(call.services.pool, call.account_id)
     rates = [terms.fee_rates(market) for market in markets]
     maker_e8 = max((rate.maker_e8 for rate in rates), default=0)
     taker_e8 = max((rate.taker_e8 for rate in rates), default=0)
@@ -109,15 +108,17 @@ async def own_trades(call: Call, parameters: OwnTradesParameters) -> list[dict[s
     if has_times and (parameters.from_id is not None or parameters.order_id is not None):
         raise errors.BAD_COMBINATION
     check_span(start_us, end_us)
-    rows = await queries.own_trades(
-        call.services.pool,
-        call.account_id,
-        market.symbol,
-        from_id=parameters.from_id,
-        start_us=start_us,
-        end_us=end_us,
-        order_id=parameters.order_id,
-        limit=parameters.limit,
+    rows = await call.services.history.read(
+        lambda source: queries.own_trades(
+            source,
+            call.account_id,
+            market.symbol,
+            from_id=parameters.from_id,
+            start_us=start_us,
+            end_us=end_us,
+            order_id=parameters.order_id,
+            limit=parameters.limit,
+        )
     )
     return [render.own_trade(row, market, call.unit) for row in rows]
 
@@ -130,21 +131,21 @@ async def order_rate_limits(call: Call, _parameters: NoParameters) -> list[dict[
 async def prevented_matches(call: Call, parameters: PreventedMatchesParameters) -> list[dict[str, Any]]:
     """By its own id, or those of one order from an id on; nothing else goes together."""
     symbol = (await call.services.markets.get(parameters.symbol)).symbol
+    chosen: tuple[int | None, ...]
     match_id, order_id, from_id = (
         parameters.prevented_match_id,
         parameters.order_id,
         parameters.from_prevented_match_id,
     )
-    pool = call.services.pool
     if (match_id is None) == (order_id is None):
         raise errors.BAD_COMBINATION
     if (parameters.limit is not None and from_id is None) or (match_id is not None and from_id is not None):
         raise errors.BAD_COMBINATION
     if match_id is not None:
-        rows = await pool.fetch(queries.PREVENTED_MATCH, symbol, call.account_id, match_id)
+        sql, chosen = queries.PREVENTED_MATCH, (match_id,)
     else:
-        limit = parameters.limit or 500
-        rows = await pool.fetch(queries.PREVENTED_MATCHES, symbol, call.account_id, order_id, from_id or 0, limit)
+        sql, chosen = queries.PREVENTED_MATCHES, (order_id, from_id or 0, parameters.limit or 500)
+    rows = await call.services.history.read(lambda source: source.fetch(sql, symbol, call.account_id, *chosen))
     return [render.prevented_match(row, call.unit) for row in rows]
 
 

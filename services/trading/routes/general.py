@@ -3,7 +3,7 @@
 from typing import Any
 
 from services.domain.market import Market, MarketStatus
-from services.trading import errors, limits, queries
+from services.trading import errors, limits
 from services.trading.endpoint import Call, Endpoint, NoParameters, Security
 from services.trading.parameters import (
     Flag,
@@ -14,7 +14,7 @@ from services.trading.parameters import (
     SymbolStatusName,
 )
 from services.trading.schemas import EXCHANGE_INFO, INTEGER, NOTHING, record
-from services.trading.symbol_rules import PERMISSION, exchange_filters, exchange_symbol
+from services.trading.symbol_rules import PERMISSION, exchange_filters
 
 
 class ExchangeInfoParameters(Parameters):
@@ -38,17 +38,17 @@ async def exchange_info(call: Call, parameters: ExchangeInfoParameters) -> dict[
     is_named = parameters.symbol is not None or parameters.symbols is not None
     if is_named and (parameters.permissions is not None or parameters.symbol_status is not None):
         raise errors.BAD_COMBINATION
-    chosen = await choose_markets(call, parameters.symbol, parameters.symbols)
+    listing = await call.services.markets.listing()
+    chosen = choose(listing.markets, parameters.symbol, parameters.symbols)
     if parameters.permissions is not None and PERMISSION not in parameters.permissions:
         chosen = []
     chosen = with_status(chosen, parameters.symbol_status)
-    venue = await queries.venue(call.services.pool)
     return {
         "timezone": "UTC",
         "serverTime": call.now_us // call.unit,
         "rateLimits": limits.describe(call.services.limits),
-        "exchangeFilters": exchange_filters(venue),
-        "symbols": [exchange_symbol(market, show_permission_sets=parameters.show_permission_sets) for market in chosen],
+        "exchangeFilters": exchange_filters(listing.venue),
+        "symbols": [listing.symbol(market, show_permission_sets=parameters.show_permission_sets) for market in chosen],
     }
 
 
@@ -59,13 +59,18 @@ def with_status(markets: list[Market], status: MarketStatus | None) -> list[Mark
 
 async def choose_markets(call: Call, symbol: str | None, symbols: tuple[str, ...] | None) -> list[Market]:
     """The markets a ``symbol`` or ``symbols`` parameter names, all when neither is sent."""
+    return choose(await call.services.markets.all(), symbol, symbols)
+
+
+def choose(markets: dict[str, Market], symbol: str | None, symbols: tuple[str, ...] | None) -> list[Market]:
     if symbol is not None and symbols is not None:
         raise errors.BAD_COMBINATION
-    if symbol is not None:
-        return [await call.services.markets.get(symbol)]
-    if symbols is not None:
-        return [await call.services.markets.get(name) for name in symbols]
-    return list((await call.services.markets.all()).values())
+    names = (symbol,) if symbol is not None else symbols
+    if names is None:
+        return list(markets.values())
+    if not all(name in markets for name in names):
+        raise errors.INVALID_SYMBOL
+    return [markets[name] for name in names]
 
 
 ENDPOINTS: tuple[Endpoint[Any], ...] = (

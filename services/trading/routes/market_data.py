@@ -114,7 +114,9 @@ async def old_trades(call: Call, parameters: OldTradesParameters) -> list[dict[s
 
 async def _trades(call: Call, parameters: TradesParameters, from_id: int | None) -> list[dict[str, Any]]:
     market = await call.services.markets.get(parameters.symbol)
-    rows = await market_queries.trades(call.services.pool, market.symbol, from_id, parameters.limit)
+    rows = await call.services.history.read(
+        lambda source: market_queries.trades(source, market.symbol, from_id, parameters.limit)
+    )
     return [render.public_trade(row, call.unit) for row in rows]
 
 
@@ -128,13 +130,15 @@ async def aggregate_trades(call: Call, parameters: AggregateParameters) -> list[
     market = await call.services.markets.get(parameters.symbol)
     if parameters.from_id is not None and (parameters.start_time is not None or parameters.end_time is not None):
         raise errors.BAD_COMBINATION
-    rows = await market_queries.aggregates(
-        call.services.pool,
-        market.symbol,
-        from_id=parameters.from_id,
-        start_us=parameters.start_time,
-        end_us=MAX_US - 1 if parameters.end_time is None else min(parameters.end_time, MAX_US - 1),
-        limit=parameters.limit,
+    rows = await call.services.history.read(
+        lambda source: market_queries.aggregates(
+            source,
+            market.symbol,
+            from_id=parameters.from_id,
+            start_us=parameters.start_time,
+            end_us=MAX_US - 1 if parameters.end_time is None else min(parameters.end_time, MAX_US - 1),
+            limit=parameters.limit,
+        )
     )
     return [
         {
@@ -153,14 +157,17 @@ async def aggregate_trades(call: Call, parameters: AggregateParameters) -> list[
 
 async def candles(call: Call, parameters: CandleParameters) -> list[list[Any]]:
     market = await call.services.markets.get(parameters.symbol)
-    found = await market_queries.candles(
-        call.services.pool,
-        market.symbol,
-        Grid(parameters.interval, time_zone_us(parameters.time_zone)),
-        start_us=parameters.start_time,
-        end_us=parameters.end_time,
-        now_us=call.now_us,
-        limit=parameters.limit,
+    grid = Grid(parameters.interval, time_zone_us(parameters.time_zone))
+    found = await call.services.history.read(
+        lambda source: market_queries.candles(
+            source,
+            market.symbol,
+            grid,
+            start_us=parameters.start_time,
+            end_us=parameters.end_time,
+            now_us=call.now_us,
+            limit=parameters.limit,
+        )
     )
     return [_candle(candle, call.unit) for candle in found]
 

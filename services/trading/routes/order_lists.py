@@ -354,13 +354,15 @@ async def all_lists(call: Call, parameters: AllListsParameters) -> list[Json]:
     if parameters.from_id is not None and (start_us is not None or end_us is not None):
         raise errors.BAD_COMBINATION
     check_span(start_us, end_us)
-    rows = await queries.order_lists(
-        call.services.pool,
-        call.account_id,
-        from_id=parameters.from_id,
-        start_us=start_us,
-        end_us=end_us,
-        limit=parameters.limit,
+    rows = await call.services.history.read(
+        lambda source: queries.order_lists(
+            source,
+            call.account_id,
+            from_id=parameters.from_id,
+            start_us=start_us,
+            end_us=end_us,
+            limit=parameters.limit,
+        )
     )
     return [render.queried_list(row, call.unit) for row in rows]
 

@@ -217,13 +217,13 @@ async def _list_of(call: Call, order: OrderState, applied: Applied) -> OrderList
 async def query_order(call: Call, parameters: OneOrderParameters) -> dict[str, Any]:
     symbol, client_order_id = parameters.symbol, parameters.orig_client_order_id
     await call.services.markets.get(symbol)
-    pool = call.services.pool
+    present = call.services.present
     if parameters.order_id is not None:
-        row = await pool.fetchrow(queries.ORDER_BY_ID, parameters.order_id, call.account_id, symbol)
+        row = await present.order(parameters.order_id, call.account_id, symbol)
         if row is not None and client_order_id is not None and row["client_order_id"] != client_order_id:
             raise errors.CLIENT_ORDER_ID_MISMATCH
     elif client_order_id is not None:
-        row = await pool.fetchrow(queries.ORDER_BY_CLIENT_ID, call.account_id, symbol, client_order_id)
+        row = await present.order_by_client_id(client_order_id, call.account_id, symbol)
     else:
         raise errors.either_mandatory("origClientOrderId", "orderId")
     if row is None:
@@ -244,31 +244,37 @@ async def all_orders(call: Call, parameters: AllOrdersParameters) -> list[dict[s
     check_span(start_us, end_us)
     end = queries.MAX_US if end_us is None else end_us
     if parameters.order_id is None and start_us is None:
-        rows = await queries.newest_orders(
-            call.services.pool, call.account_id, parameters.symbol, end_us=end, limit=parameters.limit
+        rows = await call.services.history.read(
+            lambda source: queries.newest_orders(
+                source, call.account_id, parameters.symbol, end_us=end, limit=parameters.limit
+            )
         )
     else:
-        rows = await queries.orders_from(
-            call.services.pool,
-            call.account_id,
-            parameters.symbol,
-            from_id=parameters.order_id or 0,
-            start_us=start_us or 0,
-            end_us=end,
-            limit=parameters.limit,
+        rows = await call.services.history.read(
+            lambda source: queries.orders_from(
+                source,
+                call.account_id,
+                parameters.symbol,
+                from_id=parameters.order_id or 0,
+                start_us=start_us or 0,
+                end_us=end,
+                limit=parameters.limit,
+            )
         )
     return [render.queried_order(row, call.unit) for row in rows]
 
 
 async def amendments(call: Call, parameters: AmendmentsParameters) -> list[dict[str, Any]]:
     await call.services.markets.get(parameters.symbol)
-    rows = await call.services.pool.fetch(
-        queries.AMENDMENTS,
-        parameters.order_id,
-        call.account_id,
-        parameters.symbol,
-        parameters.from_execution_id or 0,
-        parameters.limit,
+    rows = await call.services.history.read(
+        lambda source: source.fetch(
+            queries.AMENDMENTS,
+            parameters.order_id,
+            call.account_id,
+            parameters.symbol,
+            parameters.from_execution_id or 0,
+            parameters.limit,
+        )
     )
     return [render.amendment(row, call.unit) for row in rows]
 

@@ -105,7 +105,7 @@ async def _window_ticker(call: Call, parameters: DayTickerParameters, window: Wi
 
 async def _statistics(call: Call, markets: Sequence[Market], window: Window) -> list[Statistics]:
     symbols = [market.symbol for market in markets]
-    return await market_queries.statistics(call.services.pool, symbols, window.start_us)
+    return await call.services.history.read(lambda source: market_queries.statistics(source, symbols, window.start_us))
 
 
 def _render(
