@@ -174,6 +174,9 @@ REFUSALS: Final[dict[Refusal, DialectError]] = {
     Refusal.LIQUIDITY_BELOW_LOT_SIZE: _rejected(
         "Order book liquidity is less than `LOT_SIZE` filter minimum quantity."
     ),
+    Refusal.LIQUIDITY_BELOW_MARKET_LOT_SIZE: _rejected(
+        "Order book liquidity is less than `MARKET_LOT_SIZE` filter minimum quantity."
+    ),
     **{
         refusal: _filter_failure(refusal.value)
         for refusal in (

@@ -2,7 +2,8 @@
 
 ``all`` and ``get`` may be a moment behind, which only matters to what the engine checks again. ``listing`` never is: it
 asks for the version first (one look-up, shared by whoever asks meanwhile), and reads and renders anew when that has
-changed. A symbol that is not known is looked up there, so a market can be used the moment it is listed. A market's ``status`` is the one in force, not the one it was listed with.
+changed. A symbol that is not known is looked up there, so a market can be used the moment it is listed. A market's
+``status`` is the one in force, not the one it was listed with.
 """
 
 import time

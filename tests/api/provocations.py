@@ -48,6 +48,7 @@ allowed_self_trade_prevention = ["NONE", "EXPIRE_MAKER"]
 symbol = "BQ"
 base_asset = "B"
 {GRID}
+min_market_quantity = "0.01"
 [[market]]
 symbol = "NEARQ"
 base_asset = "NEAR"
@@ -378,6 +379,11 @@ CASES: list[tuple[str | Refusal, DialectError | None, Ask]] = [
     (Refusal.PRICE_FILTER, None, placing(buy(price="0.001"))),
     (Refusal.NO_LIQUIDITY, None, placing(market(quantity="", quoteOrderQty="100"))),
     (Refusal.LIQUIDITY_BELOW_LOT_SIZE, None, placing(sell(), market(quantity="", quoteOrderQty="0.5"))),
+    (
+        Refusal.LIQUIDITY_BELOW_MARKET_LOT_SIZE,
+        None,
+        placing(sell("BQ"), market("BQ", quantity="", quoteOrderQty="9")),
+    ),
     (Refusal.LOT_SIZE, None, placing(buy(quantity="0.0001"))),
     (Refusal.LEVEL_FULL, None, filling_a_level),
     (Refusal.MARKET_LOT_SIZE, None, placing(market(quantity="11"))),

@@ -23,12 +23,13 @@ from msgspec.structs import replace
 from services.domain.commands import (
     Command,
     DefineMarket,
+    DefineVenue,
     Deposit,
     PlaceOrder,
     SetAccountTerms,
     SetMarketStatus,
 )
-from services.domain.market import Market, MarketStatus
+from services.domain.market import Market, MarketStatus, Venue
 from services.domain.money import MAX_E8, ONE_E8
 from services.domain.orders import OrderType, Side, TimeInForce
 from services.domain.protocol import Applied, Envelope, Refused, Reply
@@ -152,6 +153,7 @@ NEW = Market(symbol="ZQ", base_asset="Z", quote_asset="Q", tick_size_e8=10**6, s
 GIFT = Deposit(1000, "Z", ONE_E8, "gift")
 REFUSED_COMMANDS: list[tuple[Refusal, Command]] = [
     (Refusal.INVALID_MARKET, DefineMarket(replace(NEW, tick_size_e8=0))),
+    (Refusal.INVALID_VENUE, DefineVenue(Venue(max_open_orders=-1))),
     (Refusal.MARKET_UNCHANGED, DefineMarket(NEW)),
     (Refusal.MARKET_ASSETS_FIXED, DefineMarket(replace(NEW, quote_asset="A"))),
     (Refusal.GRID_COARSER_THAN_OPEN_ORDERS, DefineMarket(replace(NEW, tick_size_e8=10**8))),

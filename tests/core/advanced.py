@@ -42,7 +42,12 @@ from tests.core.streams import ACCOUNTS, VENUES, RandomCommands, Timed, Venue, r
 STOPS = sorted(CONTINGENT_TYPES, key=lambda kind: kind.value)
 MODES = (None, None, *SelfTradePrevention, SelfTradePrevention.TRANSFER)
 _CHANGES: list[dict[str, Any]] = [
-    {"multiplier_up_e8": 100_900_000, "multiplier_down_e8": 99_100_000, "average_minutes": 1},
+    {
+        "multiplier_up_e8": 100_900_000,
+        "multiplier_down_e8": 99_100_000,
+        "average_minutes": 1,
+        "min_market_quantity_e8": ONE_E8 // 5,
+    },
     {"max_position_e8": 900 * ONE_E8, "default_self_trade_prevention": SelfTradePrevention.EXPIRE_MAKER},
     {
         "bid_multiplier_up_e8": 150_000_000,
@@ -292,6 +297,7 @@ class AdvancedCommands(RandomCommands):
                     Limits(),
                     Limits(max_open_orders=12, max_algo_orders=5, max_iceberg_orders=3, max_order_lists=1),
                     Limits(max_order_amounts_e8=(("BTC", 2 * ONE_E8), ("USDT", 300 * ONE_E8))),
+                    Limits(max_open_orders=-1),
                 )
             )
         )

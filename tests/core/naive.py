@@ -342,7 +342,12 @@ class NaiveExchange:
             case DefineMarket():
                 return first(self._market_faults(command.market))
             case DefineVenue():
-                return Refusal.MARKET_UNCHANGED if command.venue == self.limits else None
+                return first(
+                    {
+                        Refusal.INVALID_VENUE: bool(command.venue.defects()),
+                        Refusal.MARKET_UNCHANGED: command.venue == self.limits,
+                    }
+                )
             case SetMarketStatus():
                 if command.symbol not in self.markets:
                     return Refusal.UNKNOWN_SYMBOL
@@ -444,6 +449,7 @@ class NaiveExchange:
         return {
             Refusal.NO_LIQUIDITY: by_quote and not has_makers,
             Refusal.LIQUIDITY_BELOW_LOT_SIZE: by_quote and available < max(market.min_quantity_e8, 1),
+            Refusal.LIQUIDITY_BELOW_MARKET_LOT_SIZE: by_quote and available < market.min_market_quantity_e8,
             Refusal.LOT_SIZE: lot_is_wrong(quantity, market),
             Refusal.MARKET_LOT_SIZE: market_lot_is_wrong(quantity, market),
             Refusal.NOTIONAL: market_notional_is_wrong(amount, market),

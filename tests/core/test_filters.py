@@ -54,6 +54,7 @@ MARKET_ORDERS: list[tuple[dict[str, Any], str, str]] = [
     (QUANTITIES, "ada buys 50 at market", "FILLED 50 for 550"),
     (QUANTITIES, "ada buys 50.001 at market", "refused LOT_SIZE"),
     (QUANTITIES, "ada buys at market for 5.489", "refused LIQUIDITY_BELOW_LOT_SIZE"),
+    ({"min_market_quantity_e8": 2 * ONE_E8}, "ada buys at market for 15", "refused LIQUIDITY_BELOW_MARKET_LOT_SIZE"),
     (QUANTITIES, "ada buys at market for 5.5", "FILLED 0.5 for 5.5"),
     (QUANTITIES, "ada sells at market for 450", "FILLED 50 for 450"),
     (QUANTITIES, "ada sells at market for 450.009", "refused LOT_SIZE"),

@@ -189,6 +189,8 @@ class Admission:
             if sweep.quantity_e8 < max(market.min_quantity_e8, 1):
                 has_offers = listing.book.opposite_side(command.side).best() is not None
                 return Refusal.LIQUIDITY_BELOW_LOT_SIZE if has_offers else Refusal.NO_LIQUIDITY
+            if sweep.quantity_e8 < market.min_market_quantity_e8:
+                return Refusal.LIQUIDITY_BELOW_MARKET_LOT_SIZE
             quantity, reserve = sweep.quantity_e8 + sweep.short_e8, sweep.quantity_e8
             amount = sweep.quote_e8
         else:

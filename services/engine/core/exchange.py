@@ -384,6 +384,8 @@ class Exchange:
         return [MarketDefined(market), MarketStatusSet(market.symbol, listing.status)]
 
     def _define_venue(self, command: DefineVenue) -> Outcome:
+        if command.venue.defects():
+            return Refusal.INVALID_VENUE
         if command.venue == self.venue:
             return Refusal.MARKET_UNCHANGED
         self.venue = command.venue

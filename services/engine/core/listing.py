@@ -63,9 +63,6 @@ class Listing:
     def paying_asset(self, side: Side) -> str:
         return self.market.quote_asset if side is _BUY else self.market.base_asset
 
-    def receiving_asset(self, side: Side) -> str:
-        return self.market.base_asset if side is _BUY else self.market.quote_asset
-
     def reference_price_e8(self, now_us: int) -> int:
         """What filters compare with: the average of the market's window, else the last price, 0 if it never traded."""
         minutes = self.market.average_minutes
