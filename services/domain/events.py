@@ -6,6 +6,7 @@ folding the events of the journal rebuilds every projection, and applying one tw
 
 import msgspec
 
+from services.domain.commands import PlaceOrder
 from services.domain.market import Market, MarketStatus, Venue
 from services.domain.orders import OrderState, SelfTradePrevention, Side
 from services.domain.refusals import Refusal
@@ -91,9 +92,10 @@ class CancelRefused(_Event, frozen=True):
 
 
 class ReplacementRefused(_Event, frozen=True):
-    """The second half of a ReplaceOrder whose first half was done or may fail."""
+    """The second half of a ReplaceOrder whose first half was done or may fail; ``order`` is what it asked for."""
 
     reason: Refusal
+    order: PlaceOrder
 
 
 class OrderListState(msgspec.Struct, frozen=True, array_like=True, gc=False):

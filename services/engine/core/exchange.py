@@ -269,7 +269,7 @@ class Exchange:
         if isinstance(admitted, Admitted):
             self._enter(turn, place, admitted)
         else:
-            turn.events.append(ReplacementRefused(admitted))
+            turn.events.append(ReplacementRefused(admitted, place))
         return desk.finish()
 
     def _amend(self, command: AmendOrder) -> Outcome:
