@@ -26,7 +26,6 @@ WHERE sequence > $1 AND sequence <= $2 ORDER BY sequence
 """
 
 command_list_decoder: Final = msgspec.msgpack.Decoder(list[Command])
-event_lists_decoder: Final = msgspec.msgpack.Decoder(list[list[Event]])
 # Events recorded by an older version have fewer fields: other bytes, the same meaning.
 _event_list_decoder: Final = msgspec.msgpack.Decoder(list[Event])
 _raw_lists_decoder: Final = msgspec.msgpack.Decoder(list[msgspec.Raw])

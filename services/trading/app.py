@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import os
+import signal
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
@@ -19,12 +21,15 @@ from services.trading import errors, openapi
 from services.trading.addresses import client_address
 from services.trading.endpoint import Services, serve
 from services.trading.errors import DialectError
+from services.trading.feed import Feed
 from services.trading.gateway import Gateway
 from services.trading.limits import Limits, parse_limits
 from services.trading.markets import Markets
 from services.trading.principals import Principals
 from services.trading.routes import ENDPOINTS
 from services.trading.settings import TradingSettings
+from services.trading.streams.connection import Connections
+from services.trading.streams.hub import Hub
 
 _CANCEL_AGAIN_S: Final = 1.0
 
@@ -45,6 +50,7 @@ def create_app(settings: TradingSettings) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.settings = settings
+    app.state.connections = Connections(settings.max_sockets, settings.socket_buffer_bytes)
     app.add_middleware(BodyLimit, limit_bytes=settings.max_body_bytes, answer=_answer(errors.BODY_TOO_LARGE))
     app.add_middleware(RequestId)
     # Plain Starlette routes: FastAPI's own would solve dependencies that none of these have, for every request.
@@ -65,6 +71,12 @@ def create_app(settings: TradingSettings) -> FastAPI:
     return app
 
 
+def before_shutdown(app: FastAPI) -> None:
+    """Tell every WebSocket client that this process is about to stop."""
+    connections: Connections = app.state.connections
+    connections.announce_shutdown()
+
+
 @contextlib.asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: TradingSettings = app.state.settings
@@ -76,10 +88,15 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         statement_timeout_ms=settings.query_timeout_ms,
     )
     gateway, principals = Gateway(settings), Principals(settings, client)
+    feed, hub = Feed(pool, client), Hub()
+    connections: Connections = app.state.connections
     rules = parse_limits(settings.limits)
     limits = Limits(rules, client) if rules else None
-    app.state.services = Services(settings, pool, gateway, Markets(pool), principals, limits)
+    app.state.services = Services(settings, pool, gateway, Markets(pool), principals, feed, hub, connections, limits)
     tasks = [asyncio.create_task(gateway.run()), asyncio.create_task(principals.run())]
+    await feed.start()
+    tasks.append(asyncio.create_task(feed.run()))
+    tasks[-1].add_done_callback(_end_process_on_failure)
     if limits is not None:
         gateway.on_replies = limits.observe
         tasks.append(asyncio.create_task(limits.run()))
@@ -89,6 +106,13 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     await principals.close()
     await pool.close()
     await client.aclose()
+
+
+def _end_process_on_failure(running: asyncio.Task[None]) -> None:
+    """What a process folds from events cannot be trusted once folding failed; the supervisor starts a new one."""
+    if not running.cancelled() and running.exception() is not None:
+        _log.critical("feed_stopped", exc_info=running.exception())
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 async def _end(tasks: list[asyncio.Task[None]]) -> None:

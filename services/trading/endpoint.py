@@ -25,6 +25,7 @@ from services.infra.postgres import Pool
 from services.trading import errors, metrics
 from services.trading.addresses import client_address, within
 from services.trading.errors import DialectError, Limited
+from services.trading.feed import Feed
 from services.trading.gateway import Gateway
 from services.trading.limits import Limits, Tally
 from services.trading.markets import Markets
@@ -32,6 +33,8 @@ from services.trading.parameters import M, Parameters, read_parameters, validate
 from services.trading.principals import ApiKey, Principals
 from services.trading.settings import TradingSettings
 from services.trading.signing import Window, signed_payload
+from services.trading.streams.connection import Connections
+from services.trading.streams.hub import Hub
 from services.trading.weights import charge_of
 
 API_KEY_HEADER: Final = "X-MBX-APIKEY"
@@ -62,6 +65,9 @@ class Services:
     gateway: Gateway
     markets: Markets
     principals: Principals
+    feed: Feed
+    hub: Hub
+    connections: Connections
     limits: Limits | None = None
 
 

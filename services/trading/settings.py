@@ -31,6 +31,10 @@ class TradingSettings(ServiceSettings):
     gateway_timeout_ms: int = Field(default=6_000, ge=100)
     query_timeout_ms: int = Field(default=5_000, ge=100)
     principal_ttl_s: float = Field(default=30, gt=0)
+    # WebSockets open in this process at once; the rest of ``web.MAX_CONNECTIONS`` is for requests.
+    max_sockets: int = Field(default=3_000, ge=1)
+    # What may wait for one client that reads too slowly before it is dropped.
+    socket_buffer_bytes: int = Field(default=1024 * 1024, ge=16 * 1024)
 
     @field_validator("engine_urls", "trusted_proxies", mode="before")
     @classmethod
