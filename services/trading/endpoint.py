@@ -1,14 +1,14 @@
 """Endpoints: each REST call of the dialect as one entry of a table, and the one function that serves them all.
 
 An entry names method, path, security, the model of its parameters, the shape of its answer and the handler. From it
-come the route, the OpenAPI document and the compatibility table, so they cannot disagree.
+come the route, the method of the WebSocket API, the OpenAPI document and the compatibility table, so they cannot
+disagree.
 
-``serve`` takes the steps of section 2 of the compatibility reference in their order: key format, mandatory parameters,
-timestamp, key, permission and address, signature, then the route's own parameters. Routes take the bare request and
-return bytes because declared parameters cost more than everything else here together (docs/performance.md).
+``serve`` counts a request, finds out who sent it (``authentication``) and has ``perform`` do it, as the WebSocket API
+does. Routes take the bare request and return bytes because declared parameters cost more than everything else here
+together (docs/performance.md).
 """
 
-import re
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -23,7 +23,8 @@ from starlette.responses import Response
 
 from services.infra.postgres import Pool
 from services.trading import errors, metrics
-from services.trading.addresses import client_address, within
+from services.trading.addresses import client_address
+from services.trading.authentication import NOBODY, Caller, Claim, authenticate
 from services.trading.errors import DialectError, Limited
 from services.trading.feed import Feed
 from services.trading.gateway import Gateway
@@ -32,7 +33,7 @@ from services.trading.markets import Markets
 from services.trading.parameters import M, Parameters, read_parameters, validate
 from services.trading.principals import ApiKey, Principals
 from services.trading.settings import TradingSettings
-from services.trading.signing import Window, signed_payload
+from services.trading.signing import signed_payload
 from services.trading.streams.connection import Connections
 from services.trading.streams.hub import Hub
 from services.trading.weights import charge_of
@@ -41,9 +42,8 @@ API_KEY_HEADER: Final = "X-MBX-APIKEY"
 TIME_UNIT_HEADER: Final = "X-MBX-TIME-UNIT"
 _TIME_UNITS: Final = {"MILLISECOND": 1000, "millisecond": 1000, "MICROSECOND": 1, "microsecond": 1}
 _SIGNING_PARAMETERS: Final = ("timestamp", "recvWindow", "signature")
-_DATABASE_GONE: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+DATABASE_GONE: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
 
-_api_key = re.compile(r"[A-Za-z0-9]{64}", re.ASCII)
 _log: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(__name__)
 _encoder: Final = msgspec.json.Encoder()
 
@@ -77,7 +77,7 @@ class Call:
 
     ``deadline_us`` is the end of a signed request's own window (section 2), which the engine looks at once more;
     ``order_limit`` is set when the account may place no order now and the request asked to go on without;
-    ``api_key`` is what the caller showed, unless it is a web session.
+    ``api_key`` is what the caller showed, unless it is a web session. ``is_socket`` tells the WebSocket API from REST.
     """
 
     services: Services
@@ -87,6 +87,7 @@ class Call:
     deadline_us: int | None = None
     order_limit: Limited | None = None
     api_key: ApiKey | None = None
+    is_socket: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +124,7 @@ def serve(endpoint: Endpoint[Any]) -> Callable[[Request], Awaitable[Response]]:
             # Many of these are shared constants: without this each would keep the frames of its last use alive.
             error.__traceback__ = None
             return _refuse(route, error, tally)
-        except _DATABASE_GONE as error:
+        except DATABASE_GONE as error:
             _log.warning("database_unavailable", route=route, error=repr(error))
             return _refuse(route, errors.UNAVAILABLE, tally)
         duration.observe(time.perf_counter() - started)
@@ -149,19 +150,33 @@ async def _respond(endpoint: Endpoint[Any], request: Request, tally: Tally | Non
     unit = _time_unit(request)
     parameters = read_parameters(query, body)
     now_us = time.time_ns() // 1000
-    account_id, deadline_us, api_key = 0, None, None
+    caller = NOBODY
     if endpoint.security is not Security.NONE:
-        account_id, deadline_us, api_key = await _authenticate(
-            services, endpoint.security, request, parameters, query, body, now_us
-        )
+        caller = await _authenticate(services, endpoint.security, request, parameters, query, body, now_us)
+    return _encoder.encode(await perform(endpoint, services, caller, parameters, tally, unit=unit, now_us=now_us))
+
+
+async def perform(
+    endpoint: Endpoint[Any],
+    services: Services,
+    caller: Caller,
+    parameters: dict[str, str],
+    tally: Tally | None,
+    *,
+    unit: int,
+    now_us: int,
+    is_socket: bool = False,
+) -> Any:
+    """Do what an authenticated request asks for, whichever way it came, and return the answer."""
     # Some clients sign public requests too; nobody minds.
     for name in _SIGNING_PARAMETERS:
         parameters.pop(name, None)
     validated = validate(endpoint.parameters, parameters)
-    order_limit = None if tally is None else await _reserve(tally, account_id, validated)
-    call = Call(services, account_id, unit, now_us, deadline_us, order_limit, api_key)
-    answer = await endpoint.handler(call, validated)
-    return _encoder.encode(answer)
+    order_limit = None if tally is None else await _reserve(tally, caller.account_id, validated)
+    call = Call(
+        services, caller.account_id, unit, now_us, caller.deadline_us, order_limit, caller.api_key, is_socket=is_socket
+    )
+    return await endpoint.handler(call, validated)
 
 
 async def _reserve(tally: Tally, account_id: int, parameters: Parameters) -> Limited | None:
@@ -179,9 +194,12 @@ async def _reserve(tally: Tally, account_id: int, parameters: Parameters) -> Lim
 
 def _time_unit(request: Request) -> int:
     given = request.headers.get(TIME_UNIT_HEADER)
-    if given is None:
-        return 1000
-    unit = _TIME_UNITS.get(given)
+    return 1000 if given is None else parse_time_unit(given)
+
+
+def parse_time_unit(text: str) -> int:
+    """What to divide microseconds by."""
+    unit = _TIME_UNITS.get(text)
     if unit is None:
         raise errors.INVALID_TIME_UNIT
     return unit
@@ -195,30 +213,21 @@ async def _authenticate(
     query: bytes,
     body: bytes,
     now_us: int,
-) -> tuple[int, int | None, ApiKey | None]:
-    """Return the caller's account, proven by a web session's bearer token or a signed API key, its deadline and key."""
+) -> Caller:
+    """Return whose request it is, proven by a web session's bearer token or a signed API key."""
     headers = request.headers
     authorization = headers.get("Authorization")
     if authorization is not None and API_KEY_HEADER not in headers:
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer":
             raise errors.UNAUTHORIZED
-        return await services.principals.session_account(token), None, None
-    name = headers.get(API_KEY_HEADER, "")
-    if _api_key.fullmatch(name) is None:
-        raise errors.KEY_FORMAT
-    signature = parameters.get("signature")
-    window = Window(parameters.get("timestamp"), parameters.get("recvWindow"))
-    if not signature:
-        raise errors.mandatory("signature")
-    window.check(now_us)
-    api_key = await services.principals.api_key(name)
-    if api_key is None or security.value not in api_key.permissions:
-        raise errors.KEY_REJECTED
-    if api_key.networks and not within(
-        client_address(request.scope, services.settings.trusted_proxies), api_key.networks
-    ):
-        raise errors.KEY_REJECTED
-    if not api_key.signing_key.verifies(signed_payload(query, body), signature):
-        raise errors.SIGNATURE_WRONG
-    return api_key.account_id, window.timestamp_us + window.recv_window_us, api_key
+        return Caller(await services.principals.session_account(token))
+    claim = Claim(
+        headers.get(API_KEY_HEADER, ""),
+        parameters.get("signature"),
+        parameters.get("timestamp"),
+        parameters.get("recvWindow"),
+        (signed_payload(query, body),),
+    )
+    address = client_address(request.scope, services.settings.trusted_proxies)
+    return await authenticate(services.principals, security.value, claim, address, now_us)
