@@ -1,7 +1,8 @@
 """Principals: who is calling, by API key or by a web session's access token.
 
 The auth service knows; this keeps its answers for a short time. An entry is dropped when auth announces a change on
-Redis. While that announcement cannot be heard, nothing is kept and every request asks auth.
+Redis, and whoever relies on a key for longer than a request is told. While that announcement cannot be heard, nothing
+is kept and every request asks auth.
 """
 
 import asyncio
@@ -81,12 +82,25 @@ class Principals:
         self._redis = redis
         self._keys: _Kept[ApiKey] = _Kept(settings.principal_ttl_s)
         self._sessions: _Kept[Session] = _Kept(settings.principal_ttl_s)
+        self._followers: dict[str, list[Callable[[], None]]] = {}
         self._verifier: TokenVerifier | None = None
         self._fetched_s = 0.0
 
     async def api_key(self, api_key: str) -> ApiKey | None:
         """What the key may do and how to check its signatures; None for a key that is unknown or was deleted."""
         return await self._keys.get(api_key, lambda: self._ask_key(api_key))
+
+    def follow_key(self, api_key: str, on_change: Callable[[], None]) -> Callable[[], None]:
+        """Call ``on_change`` whenever the key may have changed, until what is returned is called."""
+        followers = self._followers.setdefault(api_key, [])
+        followers.append(on_change)
+
+        def end() -> None:
+            followers.remove(on_change)
+            if not followers and self._followers.get(api_key) is followers:
+                del self._followers[api_key]
+
+        return end
 
     async def session_account(self, access_token: str) -> int:
         """The account of a web session; raise -1002 unless token and session are valid."""
@@ -124,10 +138,20 @@ class Principals:
     def _set_keeping(self, keeping: bool) -> None:
         self._keys.set_keeping(keeping)
         self._sessions.set_keeping(keeping)
+        if keeping:
+            # What was announced while nobody could hear it is not known.
+            for api_key in tuple(self._followers):
+                self._tell_followers(api_key)
+
+    def _tell_followers(self, api_key: str) -> None:
+        for on_change in tuple(self._followers.get(api_key, ())):
+            on_change()
 
     def _drop(self, announcement: str) -> None:
         if announcement.startswith(API_KEY_CHANGED_PREFIX):
-            self._keys.drop(announcement.removeprefix(API_KEY_CHANGED_PREFIX))
+            api_key = announcement.removeprefix(API_KEY_CHANGED_PREFIX)
+            self._keys.drop(api_key)
+            self._tell_followers(api_key)
         elif announcement.startswith(SESSION_CHANGED_PREFIX):
             self._sessions.drop(announcement.removeprefix(SESSION_CHANGED_PREFIX))
 

@@ -1,7 +1,8 @@
 """Connections: WebSockets with a bound on everything, and the register of all that are open in this process.
 
 Sending never waits. What a client has not taken yet lies in its transport's buffer, up to ``socket_buffer_bytes``; a
-client that lets more pile up is dropped (close code 1008, reason "Slow consumer") and harms nobody else.
+client that lets more pile up is dropped (close code 1008, reason "Slow consumer") and harms nobody else. Replies come
+on top of that, as long as they may be: who answers requests reads no more of them until the client has taken these.
 
 Bounds: connections in this process, bytes waiting for one, bytes of a message received (``services/infra/web.py``),
 messages received a second, and 24 hours. The server's own pings end connections that no longer answer.
@@ -35,7 +36,10 @@ _ids = itertools.count(1)
 class Connection:
     """One accepted WebSocket. ``connected_us`` is when; ``kind`` says what for, in metrics."""
 
-    __slots__ = ("_buffer_limit", "_closed", "_protocol", "connected_us", "id", "kind", "on_shutdown", "socket")
+    __slots__ = (
+        *("_buffer_limit", "_closed", "_protocol", "_replies_bytes"),
+        *("connected_us", "id", "kind", "on_shutdown", "socket"),
+    )
 
     def __init__(self, socket: WebSocket, kind: str, buffer_limit: int) -> None:
         self.id = next(_ids)
@@ -46,6 +50,8 @@ class Connection:
         self.on_shutdown: Callable[[], None] | None = None
         self._protocol: FramingProtocol = protocol_of(socket.scope)
         self._buffer_limit = buffer_limit
+        # How many of the bytes that wait may be replies.
+        self._replies_bytes = 0
         self._closed = False
 
     @property
@@ -66,7 +72,20 @@ class Connection:
         protocol = self._protocol
         protocol.write_frame(frame)
         if protocol.waiting_bytes > self._buffer_limit:
-            self.close(POLICY_VIOLATION, "Slow consumer")
+            self._replies_bytes = min(self._replies_bytes, protocol.waiting_bytes)
+            if protocol.waiting_bytes > self._buffer_limit + self._replies_bytes:
+                self.close(POLICY_VIOLATION, "Slow consumer")
+
+    def reply(self, message: bytes) -> None:
+        """Send what the client asked for, however long it is."""
+        if not self._closed:
+            waiting_bytes = self._protocol.waiting_bytes
+            self._replies_bytes = min(self._replies_bytes, waiting_bytes) + len(message)
+            self.send(message)
+
+    async def taken(self) -> None:
+        """Wait until the client has taken nearly all that was sent, or is gone."""
+        await self._protocol.writable.wait()
 
     def close(self, code: int, reason: str) -> None:
         """End it; nothing is sent after this, and ``messages`` ends. Closing again does no harm."""
