@@ -3,12 +3,11 @@
 A topic is a stream's name and the time unit of its messages. A message is encoded once, framed once for connections
 that want it bare and once for those that want it in an envelope (``{"stream":…,"data":…}``), and written to each.
 
-Whoever makes a topic's messages is told when the first connection comes and when the last one has left, so nothing is
-computed for nobody.
+Whoever makes messages (a ``Source``) is told when a topic's first connection comes and when its last has left, so
+nothing is computed for nobody. A stream that no source knows is a topic like any other: nothing is ever said in it.
 """
 
-from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 import msgspec
 
@@ -27,6 +26,16 @@ class Topic(NamedTuple):
 
     stream: str
     unit: int = MILLISECOND
+
+
+class Source(Protocol):
+    """Makes the messages of the topics it knows, and ignores others."""
+
+    def begin(self, topic: Topic) -> None:
+        """Somebody listens to it now, and nobody did before."""
+
+    def end(self, topic: Topic) -> None:
+        """Nobody listens to it any longer."""
 
 
 class Subscriber:
@@ -54,12 +63,11 @@ class _Audience:
 
 
 class Hub:
-    """``on_first`` and ``on_last`` are told of topics that somebody begins, and nobody any longer listens to."""
+    """``sources`` are asked in order; add them before the first subscription."""
 
     def __init__(self) -> None:
+        self.sources: list[Source] = []
         self._audiences: dict[Topic, _Audience] = {}
-        self.on_first: Callable[[Topic], None] | None = None
-        self.on_last: Callable[[Topic], None] | None = None
 
     def __contains__(self, topic: Topic) -> bool:
         """Whether anybody listens to it."""
@@ -74,8 +82,8 @@ class Hub:
         audience = self._audiences.get(topic)
         if audience is None:
             audience = self._audiences[topic] = _Audience()
-            if self.on_first is not None:
-                self.on_first(topic)
+            for source in self.sources:
+                source.begin(topic)
         _side(audience, subscriber)[subscriber.connection] = None
 
     def unsubscribe(self, subscriber: Subscriber, stream: str) -> None:
@@ -88,8 +96,8 @@ class Hub:
         del _side(audience, subscriber)[subscriber.connection]
         if not audience.bare and not audience.enveloped:
             del self._audiences[topic]
-            if self.on_last is not None:
-                self.on_last(topic)
+            for source in self.sources:
+                source.end(topic)
 
     def leave(self, subscriber: Subscriber) -> None:
         """Unsubscribe from everything."""
