@@ -1,7 +1,7 @@
 """Principals: who is calling, by API key or by a web session's access token.
 
 The auth service knows; this keeps its answers for a short time. An entry is dropped when auth announces a change on
-Redis, and whoever relies on a key for longer than a request is told. While that announcement cannot be heard, nothing
+Redis, and whoever relies on one for longer than a request is told. While that announcement cannot be heard, nothing
 is kept and every request asks auth.
 """
 
@@ -73,6 +73,13 @@ class Session(msgspec.Struct, frozen=True, rename="camel"):
     account_id: int
 
 
+class WebSession(NamedTuple):
+    """Somebody signed in, from then until they sign out or stay away for too long."""
+
+    session_id: str
+    account_id: int
+
+
 class Principals:
     """``api_key`` and ``session`` look up; ``run`` listens for changes for the life of the process."""
 
@@ -90,29 +97,45 @@ class Principals:
         """What the key may do and how to check its signatures; None for a key that is unknown or was deleted."""
         return await self._keys.get(api_key, lambda: self._ask_key(api_key))
 
-    def follow_key(self, api_key: str, on_change: Callable[[], None]) -> Callable[[], None]:
-        """Call ``on_change`` whenever the key may have changed, until what is returned is called."""
-        followers = self._followers.setdefault(api_key, [])
-        followers.append(on_change)
-
-        def end() -> None:
-            followers.remove(on_change)
-            if not followers and self._followers.get(api_key) is followers:
-                del self._followers[api_key]
-
-        return end
-
     async def session_account(self, access_token: str) -> int:
         """The account of a web session; raise -1002 unless token and session are valid."""
+        return (await self.session(access_token)).account_id
+
+    async def session(self, access_token: str) -> WebSession:
+        """The web session itself, on the same terms."""
         try:
             claims = await self._verify(access_token)
         except InvalidToken:
             raise errors.UNAUTHORIZED from None
-        session_id = claims.session_id
-        session = await self._sessions.get(session_id, lambda: self._ask(f"/internal/sessions/{session_id}", Session))
-        if session is None or session.account_id != claims.account_id:
+        session = WebSession(claims.session_id, claims.account_id)
+        if not await self.is_signed_in(session):
             raise errors.UNAUTHORIZED
-        return session.account_id
+        return session
+
+    async def is_signed_in(self, session: WebSession) -> bool:
+        """Whether the session still lasts. Its access tokens come and go meanwhile."""
+        path = f"/internal/sessions/{session.session_id}"
+        found = await self._sessions.get(session.session_id, lambda: self._ask(path, Session))
+        return found is not None and found.account_id == session.account_id
+
+    def follow_key(self, api_key: str, on_change: Callable[[], None]) -> Callable[[], None]:
+        """Call ``on_change`` whenever the key may have changed, until what is returned is called."""
+        return self._follow(API_KEY_CHANGED_PREFIX + api_key, on_change)
+
+    def follow_session(self, session: WebSession, on_change: Callable[[], None]) -> Callable[[], None]:
+        """The same for a web session."""
+        return self._follow(SESSION_CHANGED_PREFIX + session.session_id, on_change)
+
+    def _follow(self, announcement: str, on_change: Callable[[], None]) -> Callable[[], None]:
+        followers = self._followers.setdefault(announcement, [])
+        followers.append(on_change)
+
+        def end() -> None:
+            followers.remove(on_change)
+            if not followers and self._followers.get(announcement) is followers:
+                del self._followers[announcement]
+
+        return end
 
     async def run(self) -> None:
         """Follow auth's announcements; keep nothing while they cannot be heard."""
@@ -140,20 +163,19 @@ class Principals:
         self._sessions.set_keeping(keeping)
         if keeping:
             # What was announced while nobody could hear it is not known.
-            for api_key in tuple(self._followers):
-                self._tell_followers(api_key)
+            for announcement in tuple(self._followers):
+                self._tell_followers(announcement)
 
-    def _tell_followers(self, api_key: str) -> None:
-        for on_change in tuple(self._followers.get(api_key, ())):
+    def _tell_followers(self, announcement: str) -> None:
+        for on_change in tuple(self._followers.get(announcement, ())):
             on_change()
 
     def _drop(self, announcement: str) -> None:
         if announcement.startswith(API_KEY_CHANGED_PREFIX):
-            api_key = announcement.removeprefix(API_KEY_CHANGED_PREFIX)
-            self._keys.drop(api_key)
-            self._tell_followers(api_key)
+            self._keys.drop(announcement.removeprefix(API_KEY_CHANGED_PREFIX))
         elif announcement.startswith(SESSION_CHANGED_PREFIX):
             self._sessions.drop(announcement.removeprefix(SESSION_CHANGED_PREFIX))
+        self._tell_followers(announcement)
 
     async def _verify(self, access_token: str) -> AccessToken:
         """Check the token; fetch auth's keys when there are none yet or the token names a newer one."""
