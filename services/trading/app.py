@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
 
 from services.infra import postgres, redis, telemetry
 from services.infra.memory import settle_memory
@@ -30,6 +30,8 @@ from services.trading.routes import ENDPOINTS
 from services.trading.settings import TradingSettings
 from services.trading.streams.connection import Connections
 from services.trading.streams.hub import Hub
+from services.trading.websocket_api.api import PATH as WEBSOCKET_API_PATH
+from services.trading.websocket_api.api import websocket_api
 
 _CANCEL_AGAIN_S: Final = 1.0
 
@@ -58,6 +60,7 @@ def create_app(settings: TradingSettings) -> FastAPI:
         Route(endpoint.path, serve(endpoint), methods=[endpoint.method], include_in_schema=False)
         for endpoint in ENDPOINTS
     )
+    app.router.routes.append(WebSocketRoute(WEBSOCKET_API_PATH, websocket_api))
     app.add_route("/metrics", telemetry.metrics)
     app.add_api_route("/health/live", live, methods=["GET"], summary="The process answers")
     app.add_api_route(

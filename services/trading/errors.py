@@ -93,6 +93,7 @@ UNKNOWN_OUTCOME: Final = DialectError(
 OVERLOADED: Final = DialectError(
     -1008, "Server is currently overloaded with other requests. Please try again in a few minutes.", 503
 )
+NOT_SUPPORTED: Final = DialectError(-1020, "This operation is not supported.")
 UNAUTHORIZED: Final = DialectError(-1002, "You are not authorized to execute this request.", 401)
 NOT_FOUND: Final = DialectError(-1000, "No such endpoint: /openapi.json lists them all.", 404)
 METHOD_NOT_ALLOWED: Final = DialectError(-1000, "This endpoint does not take this HTTP method.", 405)
@@ -213,6 +214,7 @@ class Limited(DialectError):
 
     def __init__(self, code: int, message: str, status: int, retry_after_s: int) -> None:
         super().__init__(code, message, status)
+        self.retry_after_s = retry_after_s
         self.headers = {"Retry-After": str(retry_after_s)}
 
     def saying(self, headers: dict[str, str]) -> "Limited":
