@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 import asyncpg
 
 CONNECT_TIMEOUT_S = 5.0
+# What a statement raises when the database is not there, or not in time.
+GONE = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
 
 if TYPE_CHECKING:
     # Generic for the type checker only.

@@ -14,7 +14,6 @@ import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any, Final
 
-import asyncpg
 import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -28,7 +27,7 @@ from services.domain.event_stream import (
     sequence_of,
 )
 from services.domain.events import Event
-from services.infra import telemetry
+from services.infra import postgres, telemetry
 from services.infra.postgres import Pool
 from services.trading import metrics
 
@@ -37,7 +36,8 @@ _PAGE_ROWS: Final = 200
 # How long to wait for Redis to say something before the journal is asked instead.
 _QUIET_MS: Final = 1_000
 _RETRY_S: Final = 1.0
-_DATABASE_GONE: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+# A batch may have been given its time this long before it is seen committed; then its time is no longer to be expected.
+_COMMIT_US: Final = 1_000_000
 
 _HEAD_SQL: Final = "SELECT coalesce(max(sequence), 0) FROM exchange.journal"
 _PAGE_SQL: Final = """
@@ -74,6 +74,10 @@ class Feed:
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
         self._tickets = itertools.count()
         self.sequence = 0
+        # Whether entries come from Redis, so at once.
+        self.is_live = False
+        # No entry with an earlier time is to be expected any more.
+        self.settled_us = 0
 
     async def start(self) -> None:
         """Stand at the end of the journal."""
@@ -122,6 +126,7 @@ class Feed:
                     # The journal knows nothing of what the stream has: it is somebody else's.
                     await asyncio.sleep(_RETRY_S)
             except RedisError as error:
+                self.is_live = False
                 _log.warning("event_stream_unavailable", error=str(error), sequence=self.sequence)
                 await self._refill()
                 await asyncio.sleep(_RETRY_S)
@@ -131,10 +136,13 @@ class Feed:
         while True:
             position = {STREAM_KEY: entry_id(self.sequence)}
             found: Any = await self._redis.xread(position, count=_READ_ENTRIES, block=_QUIET_MS)  # type: ignore[arg-type]
+            self.is_live = True
             if not found:
                 return
             for identifier, fields in _entries(found):
                 self._deliver(self._decode(identifier, fields))
+                # Listeners may have much to send: others get their turn between entries.
+                await asyncio.sleep(0)
 
     def _decode(self, identifier: bytes, fields: dict[bytes, bytes]) -> JournalEntry:
         sequence = sequence_of(identifier)
@@ -148,12 +156,14 @@ class Feed:
 
     async def _refill(self) -> bool:
         """Catch up with the journal; False if nothing was missing."""
-        before = self.sequence
+        before, asked_us = self.sequence, time.time_ns() // 1000
         try:
             while page := await self._page(self.sequence, _NO_END):
                 for entry in page:
                     self._deliver(entry)
-        except _DATABASE_GONE as error:
+                    await asyncio.sleep(0)
+            self.settled_us = max(self.settled_us, asked_us - _COMMIT_US)
+        except postgres.GONE as error:
             _log.warning("journal_unavailable", error=repr(error), sequence=self.sequence)
             await asyncio.sleep(_RETRY_S)
         metrics.FEED_REFILLED.inc(self.sequence - before)
@@ -168,6 +178,7 @@ class Feed:
         for listener in tuple(self._listeners):
             listener(entry)
         self.sequence = entry.sequence
+        self.settled_us = max(self.settled_us, entry.time_us)
         metrics.FEED_SEQUENCE.set(entry.sequence)
         metrics.FEED_LAG_SECONDS.observe(time.time() - entry.time_us / 1_000_000)
         while self._waiting and self._waiting[0][0] <= entry.sequence:

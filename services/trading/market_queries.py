@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from services.domain.money import ONE_E8
-from services.infra.postgres import Pool
+from services.infra.postgres import Connection, Pool
 from services.trading.candles import HOUR_US, MINUTE_US, Candle, Grid, Interval, Sums, cut, fill, stored_as
 from services.trading.queries import MAX_US
 from services.trading.tickers import Statistics, flat
 
 Row = Any
+# One connection where everything must come from one state of the database.
+Reader = Pool | Connection
 
 _TRADE: Final = "SELECT trade_id, price_e8, quantity_e8, quote_e8, time_us, buyer_is_maker FROM exchange.trades"
 TRADES_FROM: Final = f"{_TRADE} WHERE symbol = $1 AND trade_id >= $2 ORDER BY trade_id LIMIT $3"
@@ -153,7 +155,7 @@ async def _first_aggregate(pool: Pool, symbol: str, start_us: int | None, end_us
 
 
 async def candles(
-    pool: Pool, symbol: str, grid: Grid, *, start_us: int | None, end_us: int | None, now_us: int, limit: int
+    pool: Reader, symbol: str, grid: Grid, *, start_us: int | None, end_us: int | None, now_us: int, limit: int
 ) -> list[Candle]:
     """The market's candles that open from ``start_us`` to ``end_us``: the first ones from a start, else the newest."""
     lifetime = await pool.fetchrow(LIFETIME, symbol)
@@ -169,7 +171,7 @@ async def candles(
     return await _candles_of_candles(pool, symbol, grid, edges)
 
 
-async def _candles_of_candles(pool: Pool, symbol: str, grid: Grid, edges: list[int]) -> list[Candle]:
+async def _candles_of_candles(pool: Reader, symbol: str, grid: Grid, edges: list[int]) -> list[Candle]:
     stored = stored_as(grid)
     if stored is not None:
         rows = await pool.fetch(_STORED, symbol, stored, edges, edges[0], edges[-1])
@@ -180,7 +182,7 @@ async def _candles_of_candles(pool: Pool, symbol: str, grid: Grid, edges: list[i
     return fill(edges, sums, close_e8 or 0)
 
 
-async def _candles_of_trades(pool: Pool, symbol: str, edges: list[int]) -> list[Candle]:
+async def _candles_of_trades(pool: Reader, symbol: str, edges: list[int]) -> list[Candle]:
     low = await pool.fetchval(FIRST_TRADE_AT, symbol, edges[0])
     high = await pool.fetchval(FIRST_TRADE_AT, symbol, edges[-1])
     rows = await pool.fetch(_SECONDS, symbol, low, high, edges)

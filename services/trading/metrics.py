@@ -33,3 +33,6 @@ SOCKETS = Gauge("crossbook_trading_sockets", "Open WebSockets.", ["kind"])
 SOCKETS_DROPPED = Counter("crossbook_trading_sockets_dropped_total", "WebSockets closed by this process.", ["reason"])
 MESSAGES_SENT = Counter("crossbook_trading_messages_sent_total", "Messages handed to WebSockets.")
 BYTES_SENT = Counter("crossbook_trading_socket_sent_bytes_total", "Bytes handed to WebSockets, with their frames.")
+BOOKS_ASKED = Counter(
+    "crossbook_trading_books_asked_total", "Depth read from the engine because this process' view was not fresh enough."
+)

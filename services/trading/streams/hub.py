@@ -55,9 +55,10 @@ class Subscriber:
 
 
 class _Audience:
-    __slots__ = ("bare", "enveloped")
+    __slots__ = ("bare", "enveloped", "latest")
 
     def __init__(self) -> None:
+        self.latest: bytes | None = None
         self.bare: dict[Connection, None] = {}
         self.enveloped: dict[Connection, None] = {}
 
@@ -73,11 +74,11 @@ class Hub:
         """Whether anybody listens to it."""
         return topic in self._audiences
 
-    def subscribe(self, subscriber: Subscriber, stream: str) -> None:
-        """From now on; once only, however often it is asked for."""
+    def subscribe(self, subscriber: Subscriber, stream: str) -> bool:
+        """From now on; once only, however often it is asked for. False if it was subscribed already."""
         topic = Topic(stream, subscriber.unit)
         if topic in subscriber.topics:
-            return
+            return False
         subscriber.topics[topic] = None
         audience = self._audiences.get(topic)
         if audience is None:
@@ -85,6 +86,13 @@ class Hub:
             for source in self.sources:
                 source.begin(topic)
         _side(audience, subscriber)[subscriber.connection] = None
+        return True
+
+    def catch_up(self, subscriber: Subscriber, stream: str) -> None:
+        """Send the message that was kept, if there is one."""
+        audience = self._audiences.get(Topic(stream, subscriber.unit))
+        if audience is not None and audience.latest is not None:
+            subscriber.send(audience.latest, stream)
 
     def unsubscribe(self, subscriber: Subscriber, stream: str) -> None:
         """What it does not listen to, it can leave too."""
@@ -114,11 +122,13 @@ class Hub:
         for topic in subscriber.topics:
             _side(self._audiences[topic], subscriber)[subscriber.connection] = None
 
-    def publish(self, topic: Topic, message: bytes) -> None:
-        """Send one message to everyone who listens."""
+    def publish(self, topic: Topic, message: bytes, *, keep: bool = False) -> None:
+        """Send one message to everyone who listens, and with ``keep`` to those who come before the next one."""
         audience = self._audiences.get(topic)
         if audience is None:
             return
+        if keep:
+            audience.latest = message
         if audience.bare:
             _multiply(text_frame(message), audience.bare)
         if audience.enveloped:
