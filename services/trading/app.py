@@ -24,13 +24,19 @@ from services.trading.errors import DialectError
 from services.trading.feed import Feed
 from services.trading.gateway import Gateway
 from services.trading.limits import Limits, parse_limits
+from services.trading.journal_head import JournalHead
 from services.trading.markets import Markets
 from services.trading.principals import Principals
 from services.trading.routes import ENDPOINTS
 from services.trading.settings import TradingSettings
 from services.trading.streams.connection import Connections
+from services.trading.streams.endpoint import ROUTES
 from services.trading.streams.hub import Hub
+from services.trading.streams.market_streams import MarketStreams
+from services.trading.user_data.user_data import UserData
 from services.trading.websocket_api.api import PATH as WEBSOCKET_API_PATH
+from services.trading.views.books import Books
+from services.trading.views.tape import Tape
 from services.trading.websocket_api.api import websocket_api
 
 _CANCEL_AGAIN_S: Final = 1.0
@@ -92,14 +98,23 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     )
     gateway, principals = Gateway(settings), Principals(settings, client)
     feed, hub = Feed(pool, client), Hub()
+    books, tape = Books(feed, gateway, JournalHead(pool)), Tape(feed, pool)
+    streams = MarketStreams(hub, feed, books, tape)
     connections: Connections = app.state.connections
     rules = parse_limits(settings.limits)
     limits = Limits(rules, client) if rules else None
-    app.state.services = Services(settings, pool, gateway, Markets(pool), principals, feed, hub, connections, limits)
+    user_data = UserData(settings, feed, pool, principals, client)
+    app.state.services = Services(
+        settings, pool, gateway, Markets(pool), principals, feed, hub, connections, books, user_data, limits
+    )
     tasks = [asyncio.create_task(gateway.run()), asyncio.create_task(principals.run())]
     await feed.start()
-    tasks.append(asyncio.create_task(feed.run()))
-    tasks[-1].add_done_callback(_end_process_on_failure)
+    await user_data.start()
+    tasks.append(asyncio.create_task(user_data.run()))
+    await streams.start(markets)
+    for running in (feed.run(), streams.run()):
+        tasks.append(asyncio.create_task(running))
+        tasks[-1].add_done_callback(_end_process_on_failure)
     if limits is not None:
         gateway.on_replies = limits.observe
         tasks.append(asyncio.create_task(limits.run()))
@@ -114,7 +129,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 def _end_process_on_failure(running: asyncio.Task[None]) -> None:
     """What a process folds from events cannot be trusted once folding failed; the supervisor starts a new one."""
     if not running.cancelled() and running.exception() is not None:
-        _log.critical("feed_stopped", exc_info=running.exception())
+        _log.critical("streams_stopped", exc_info=running.exception())
         os.kill(os.getpid(), signal.SIGTERM)
 
 

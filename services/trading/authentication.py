@@ -39,8 +39,7 @@ NOBODY: Final = Caller(0)
 
 async def authenticate(principals: Principals, permission: str, claim: Claim, address: Address, now_us: int) -> Caller:
     """Return who signed the request; raise the dialect's error unless key, time and signature are right."""
-    if _api_key.fullmatch(claim.api_key) is None:
-        raise errors.KEY_FORMAT
+    _check_format(claim.api_key)
     window = Window(claim.timestamp, claim.recv_window)
     if not claim.signature:
         raise errors.mandatory("signature")
@@ -49,6 +48,19 @@ async def authenticate(principals: Principals, permission: str, claim: Claim, ad
     if not any(api_key.signing_key.verifies(payload, claim.signature) for payload in claim.payloads):
         raise errors.SIGNATURE_WRONG
     return Caller(api_key.account_id, window.ends_us, api_key)
+
+
+async def recognize(principals: Principals, permission: str, name: str, address: Address) -> Caller:
+    """Return whose key it is, for the few requests that need no signature."""
+    _check_format(name)
+    api_key = await allowed_key(principals, permission, name, address)
+    return Caller(api_key.account_id, api_key=api_key)
+
+
+def _check_format(name: str) -> None:
+    """Raise -2014 for what cannot be a key; nobody needs to be asked about it."""
+    if _api_key.fullmatch(name) is None:
+        raise errors.KEY_FORMAT
 
 
 async def allowed_key(principals: Principals, permission: str, name: str, address: Address) -> ApiKey:

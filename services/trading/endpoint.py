@@ -24,7 +24,7 @@ from starlette.responses import Response
 from services.infra.postgres import Pool
 from services.trading import errors, metrics
 from services.trading.addresses import client_address
-from services.trading.authentication import NOBODY, Caller, Claim, authenticate
+from services.trading.authentication import NOBODY, Caller, Claim, authenticate, recognize
 from services.trading.errors import DialectError, Limited
 from services.trading.feed import Feed
 from services.trading.gateway import Gateway
@@ -36,6 +36,8 @@ from services.trading.settings import TradingSettings
 from services.trading.signing import signed_payload
 from services.trading.streams.connection import Connections
 from services.trading.streams.hub import Hub
+from services.trading.user_data.user_data import UserData
+from services.trading.views.books import Books
 from services.trading.weights import charge_of
 
 API_KEY_HEADER: Final = "X-MBX-APIKEY"
@@ -68,6 +70,8 @@ class Services:
     feed: Feed
     hub: Hub
     connections: Connections
+    books: Books
+    user_data: UserData
     limits: Limits | None = None
 
 
@@ -92,7 +96,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint(Generic[M]):
-    """``answer`` is the JSON schema of a successful reply."""
+    """``answer`` is the JSON schema of a successful reply. If not ``is_signed``, it is enough to name the API key."""
 
     method: str
     path: str
@@ -101,6 +105,7 @@ class Endpoint(Generic[M]):
     handler: Callable[[Call, M], Awaitable[Any]]
     summary: str
     answer: dict[str, Any]
+    is_signed: bool = True
 
 
 class NoParameters(Parameters):
@@ -152,7 +157,7 @@ async def _respond(endpoint: Endpoint[Any], request: Request, tally: Tally | Non
     now_us = time.time_ns() // 1000
     caller = NOBODY
     if endpoint.security is not Security.NONE:
-        caller = await _authenticate(services, endpoint.security, request, parameters, query, body, now_us)
+        caller = await _authenticate(services, endpoint, request, parameters, query, body, now_us)
     return _encoder.encode(await perform(endpoint, services, caller, parameters, tally, unit=unit, now_us=now_us))
 
 
@@ -207,7 +212,7 @@ def parse_time_unit(text: str) -> int:
 
 async def _authenticate(
     services: Services,
-    security: Security,
+    endpoint: Endpoint[Any],
     request: Request,
     parameters: dict[str, str],
     query: bytes,
@@ -222,12 +227,14 @@ async def _authenticate(
         if scheme.lower() != "bearer":
             raise errors.UNAUTHORIZED
         return Caller(await services.principals.session_account(token))
+    name, address = headers.get(API_KEY_HEADER, ""), client_address(request.scope, services.settings.trusted_proxies)
+    if not endpoint.is_signed:
+        return await recognize(services.principals, endpoint.security.value, name, address)
     claim = Claim(
-        headers.get(API_KEY_HEADER, ""),
+        name,
         parameters.get("signature"),
         parameters.get("timestamp"),
         parameters.get("recvWindow"),
         (signed_payload(query, body),),
     )
-    address = client_address(request.scope, services.settings.trusted_proxies)
-    return await authenticate(services.principals, security.value, claim, address, now_us)
+    return await authenticate(services.principals, endpoint.security.value, claim, address, now_us)

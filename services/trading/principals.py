@@ -63,6 +63,7 @@ class _Authority(msgspec.Struct, frozen=True, rename="camel"):
 class ApiKey(NamedTuple):
     """A key ready for use: parsed once, when auth tells of it. Empty ``networks`` means from anywhere."""
 
+    name: str
     account_id: int
     permissions: frozenset[str]
     signing_key: SigningKey
@@ -198,7 +199,7 @@ class Principals:
 
     async def _ask_key(self, api_key: str) -> ApiKey | None:
         found = await self._ask(f"/internal/api-keys/{api_key}", _Authority)
-        return None if found is None else _ready(found)
+        return None if found is None else _ready(api_key, found)
 
     async def _ask(self, path: str, kind: type[T]) -> T | None:
         try:
@@ -214,7 +215,7 @@ class Principals:
         return msgspec.json.decode(response.content, type=kind)
 
 
-def _ready(found: _Authority) -> ApiKey:
+def _ready(name: str, found: _Authority) -> ApiKey:
     if found.public_key is not None:
         signing_key = public_signing_key(found.public_key)
     elif found.secret_key is not None:
@@ -222,7 +223,7 @@ def _ready(found: _Authority) -> ApiKey:
     else:
         raise ValueError("auth knows neither a secret nor a public key")
     networks = tuple(ip_network(text) for text in found.ip_allow_list)
-    return ApiKey(found.account_id, found.permissions, signing_key, networks)
+    return ApiKey(name, found.account_id, found.permissions, signing_key, networks)
 
 
 class _Kept(Generic[T]):

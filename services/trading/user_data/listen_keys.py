@@ -9,7 +9,7 @@ import re
 import secrets
 import string
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -44,7 +44,7 @@ class ListenKeys:
         name = _KEY_OF + owner.api_key
         try:
             if not await self._redis.set(name, made, nx=True, ex=VALIDITY_S):
-                found = await self._redis.get(name)
+                found: Any = await self._redis.get(name)
                 # None: it expired just now.
                 made = made if found is None else found.decode()
             await self._keep(made, owner)

@@ -123,9 +123,9 @@ class UserDataStreams:
     ``resume_limit`` is how many journal entries back a client may resume from.
     """
 
-    def __init__(self, feed: Feed, pool: Pool, markets: Markets, resume_limit: int) -> None:
+    def __init__(self, feed: Feed, pool: Pool, resume_limit: int) -> None:
         self._feed = feed
-        self._listed = markets
+        self._pool = pool
         self._markets: dict[str, Market] = {}
         self._resume_limit = resume_limit
         self.history = History(pool, self._markets)
@@ -138,7 +138,8 @@ class UserDataStreams:
         return self._feed.sequence
 
     async def start(self) -> None:
-        self._markets.update(await self._listed.all())
+        # Not the shared ones: what they read before the engine listed the first market, they would keep for a while.
+        self._markets.update(await Markets(self._pool).all())
         self._feed.listen(self._hear)
 
     async def open(

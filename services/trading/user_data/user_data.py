@@ -6,7 +6,6 @@ from redis.asyncio import Redis
 
 from services.infra.postgres import Pool
 from services.trading.feed import Feed
-from services.trading.markets import Markets
 from services.trading.principals import Principals
 from services.trading.settings import TradingSettings
 from services.trading.streams.connection import Connection
@@ -20,10 +19,8 @@ from services.trading.user_data.subscriptions import Subscriptions
 class UserData:
     """``start`` it when the feed stands and before that runs; then ``run`` it as a task."""
 
-    def __init__(
-        self, settings: TradingSettings, feed: Feed, pool: Pool, markets: Markets, principals: Principals, redis: Redis
-    ) -> None:
-        self.streams = UserDataStreams(feed, pool, markets, settings.resume_limit)
+    def __init__(self, settings: TradingSettings, feed: Feed, pool: Pool, principals: Principals, redis: Redis) -> None:
+        self.streams = UserDataStreams(feed, pool, settings.resume_limit)
         self.credentials = Credentials(principals, settings.principal_ttl_s)
         # None when the setting says that there shall be none.
         self.listen_keys = ListenKeys(redis) if settings.listen_keys else None
