@@ -143,15 +143,22 @@ class UserDataStreams:
         self._feed.listen(self._hear)
 
     async def open(
-        self, connection: Connection, account_id: int, unit: int, send: Send, resume: str | None = None
+        self,
+        connection: Connection,
+        account_id: int,
+        unit: int,
+        send: Send,
+        resume: str | None = None,
+        since: int | None = None,
     ) -> Subscription:
-        """Follow an account from now on, or from a cursor; raise DialectError if that is not possible.
+        """Follow an account after the cursor ``resume``, else after the entry ``since``, else from now on.
 
-        Between this and ``begin`` nothing is sent.
+        Raise DialectError if that is not possible. Between this and ``begin`` nothing is sent.
         """
-        after = None if resume is None else await self._resume_after(resume)
-        if after is None:
-            after = Cursor(self.sequence, LAST)
+        if resume is not None:
+            after = await self._resume_after(resume)
+        else:
+            after = Cursor(self.sequence if since is None else since, LAST)
         subscription = Subscription(self, connection, account_id, unit, after, send)
         accounts = self._followers.setdefault(unit, {})
         accounts.setdefault(account_id, {})[subscription] = None
