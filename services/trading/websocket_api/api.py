@@ -83,6 +83,9 @@ async def _converse(session: Session, under_way: set[asyncio.Task[None]]) -> Non
         if name in SESSION_METHODS:
             work: Work = partial(session_methods.perform, session, SESSION_METHODS[name], request)
             await _answer(session, request, f"WS {name}", session_methods.CHARGE, work)
+            after_reply, session.after_reply = session.after_reply, None
+            if after_reply is not None:
+                after_reply()
         elif endpoint is None:
             await _answer(session, request, _NO_METHOD, PLAIN, partial(_refuse, errors.NOT_SUPPORTED))
         elif len(under_way) >= MAX_IN_FLIGHT:
@@ -130,7 +133,7 @@ async def _perform(
     now_us = time.time_ns() // 1000
     caller = NOBODY
     if endpoint.security is not Security.NONE:
-        caller = await session.caller(request, endpoint.security.value, logon, now_us)
+        caller = await session.caller(request, endpoint, logon, now_us)
     request.parameters.pop("apiKey", None)
     unit = session.options.unit
     return await perform(

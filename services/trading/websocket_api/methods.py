@@ -1,7 +1,7 @@
 """Methods: the name over a socket of each REST endpoint. Everything else about it is the endpoint's.
 
 Names, prices and parameters are the dialect's; a method and its twin cannot disagree because they are one entry. What
-belongs to a connection and has no twin (``session.*``, ``userDataStream.*``) is in ``session_methods``.
+belongs to a connection and has no twin (``session.*``, ``userDataStream.subscribe``) is in ``session_methods``.
 """
 
 from collections.abc import Mapping
@@ -57,6 +57,9 @@ _TWINS: Final = {
     "myPreventedMatches": "GET myPreventedMatches",
     "myAllocations": "GET myAllocations",
     "myFilters": "GET myFilters",
+    "userDataStream.start": "POST userDataStream",
+    "userDataStream.ping": "PUT userDataStream",
+    "userDataStream.stop": "DELETE userDataStream",
 }
 
 

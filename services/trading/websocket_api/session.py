@@ -7,12 +7,12 @@ change; once it may no longer be used from here, the session ends and the client
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from services.trading import errors
 from services.trading.addresses import Address
-from services.trading.authentication import Caller, Claim, allowed_key, authenticate
-from services.trading.endpoint import Services
+from services.trading.authentication import Caller, Claim, allowed_key, authenticate, recognize
+from services.trading.endpoint import Endpoint, Services
 from services.trading.errors import DialectError
 from services.trading.principals import ApiKey
 from services.trading.signing import Ed25519Key, Window
@@ -50,29 +50,35 @@ class Session:
         self.address = address
         self.options = options
         self.logon: Logon | None = None
-        # Called with a logon that ended against the client's will, or by it.
-        self.on_logout: Callable[[Logon], None] | None = None
+        self.subscriptions = services.user_data.subscriptions(connection, options.unit)
+        # What a session method does once its reply is sent.
+        self.after_reply: Callable[[], None] | None = None
         self._checks: set[asyncio.Task[None]] = set()
 
-    async def caller(self, request: Request, permission: str, logon: Logon | None, now_us: int) -> Caller:
+    async def caller(self, request: Request, endpoint: Endpoint[Any], logon: Logon | None, now_us: int) -> Caller:
         """Return who sent a request: the key it names and is signed with, else the one that was logged on."""
-        parameters = request.parameters
-        timestamp, recv_window = parameters.get("timestamp"), parameters.get("recvWindow")
+        parameters, permission = request.parameters, endpoint.security.value
+        if not endpoint.is_signed:
+            name = parameters.get("apiKey", "" if logon is None else logon.api_key)
+            return await recognize(self.services.principals, permission, name, self.address)
         if "apiKey" not in parameters and logon is not None:
-            window = Window(timestamp, recv_window)
+            window = Window(parameters.get("timestamp"), parameters.get("recvWindow"))
             window.check(now_us)
             key = await self.session_key(logon, permission)
             return Caller(key.account_id, window.ends_us, key)
-        return await self._signer(request, permission, now_us)
+        return await self.signer(request, permission, now_us)
 
     async def log_on(self, request: Request, now_us: int) -> None:
         """Remember the key that signed the request, instead of the one before."""
-        caller = await self._signer(request, ANY_PERMISSION, now_us)
+        caller = await self.signer(request, ANY_PERMISSION, now_us)
         assert caller.api_key is not None, "a signer has a key"
         if not isinstance(caller.api_key.signing_key, Ed25519Key):
             raise WRONG_KEY_TYPE
-        self.log_out()
         name = request.parameters["apiKey"]
+        if self.logon is not None and self.logon.api_key == name:
+            self.logon = self.logon._replace(since_us=now_us)
+            return
+        self.log_out()
         end_following = self.services.principals.follow_key(name, self._check_soon)
         self.logon = Logon(name, caller.account_id, now_us, end_following)
 
@@ -82,8 +88,7 @@ class Session:
         if logon is None:
             return
         logon.end_following()
-        if self.on_logout is not None:
-            self.on_logout(logon)
+        self.subscriptions.log_out()
 
     async def session_key(self, logon: Logon, permission: str) -> ApiKey:
         """Return the logged-on key; end the session if it may no longer be used from here."""
@@ -99,11 +104,13 @@ class Session:
         return key
 
     def close(self) -> None:
+        self.subscriptions.close()
         self.log_out()
         for check in self._checks:
             check.cancel()
 
-    async def _signer(self, request: Request, permission: str, now_us: int) -> Caller:
+    async def signer(self, request: Request, permission: str, now_us: int) -> Caller:
+        """Return who signed a request; it names its key."""
         parameters = request.parameters
         if "apiKey" not in parameters:
             raise errors.mandatory("apiKey")
