@@ -23,8 +23,8 @@ from services.trading.endpoint import Services, serve
 from services.trading.errors import DialectError
 from services.trading.feed import Feed
 from services.trading.gateway import Gateway
-from services.trading.limits import Limits, parse_limits
 from services.trading.journal_head import JournalHead
+from services.trading.limits import Limits, parse_limits
 from services.trading.markets import Markets
 from services.trading.principals import Principals
 from services.trading.routes import ENDPOINTS
@@ -34,9 +34,9 @@ from services.trading.streams.endpoint import ROUTES
 from services.trading.streams.hub import Hub
 from services.trading.streams.market_streams import MarketStreams
 from services.trading.user_data.user_data import UserData
-from services.trading.websocket_api.api import PATH as WEBSOCKET_API_PATH
 from services.trading.views.books import Books
 from services.trading.views.tape import Tape
+from services.trading.websocket_api.api import PATH as WEBSOCKET_API_PATH
 from services.trading.websocket_api.api import websocket_api
 
 _CANCEL_AGAIN_S: Final = 1.0
@@ -67,6 +67,7 @@ def create_app(settings: TradingSettings) -> FastAPI:
         for endpoint in ENDPOINTS
     )
     app.router.routes.append(WebSocketRoute(WEBSOCKET_API_PATH, websocket_api))
+    app.router.routes.extend(ROUTES)
     app.add_route("/metrics", telemetry.metrics)
     app.add_api_route("/health/live", live, methods=["GET"], summary="The process answers")
     app.add_api_route(
@@ -97,7 +98,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         statement_timeout_ms=settings.query_timeout_ms,
     )
     gateway, principals = Gateway(settings), Principals(settings, client)
-    feed, hub = Feed(pool, client), Hub()
+    markets, feed, hub = Markets(pool), Feed(pool, client), Hub()
     books, tape = Books(feed, gateway, JournalHead(pool)), Tape(feed, pool)
     streams = MarketStreams(hub, feed, books, tape)
     connections: Connections = app.state.connections
@@ -105,7 +106,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     limits = Limits(rules, client) if rules else None
     user_data = UserData(settings, feed, pool, principals, client)
     app.state.services = Services(
-        settings, pool, gateway, Markets(pool), principals, feed, hub, connections, books, user_data, limits
+        settings, pool, gateway, markets, principals, feed, hub, connections, books, user_data, limits
     )
     tasks = [asyncio.create_task(gateway.run()), asyncio.create_task(principals.run())]
     await feed.start()

@@ -80,9 +80,10 @@ class MarketStreams:
             await asyncio.sleep((TICK_MS - time.time_ns() // 1_000_000 % TICK_MS) / 1000)
             now_us = time.time_ns() // 1000
             for producer in tuple(self._producers.values()):
-                producer.on_tick(now_us)
-                # Each may have thousands of messages to send.
-                await asyncio.sleep(0)
+                if producer.is_wanted:
+                    producer.on_tick(now_us)
+                    # Each may have thousands of messages to send.
+                    await asyncio.sleep(0)
 
     def _begin(self, stream: Stream, topic: Topic) -> None:
         producer = self._producers.get(stream)

@@ -47,7 +47,7 @@ class Stream(NamedTuple):
     symbol: str
     grid: Grid | None = None
     levels: int = 0
-    cadence_ms: int = 0
+    cadence_ms: int = 1000
 
 
 def parse(name: str) -> Stream | None:

@@ -5,7 +5,6 @@ What it says is encoded once for each time unit that is asked for. Messages that
 for those who come later.
 """
 
-from abc import ABC
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -29,7 +28,7 @@ TICK_MS: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What producers work with. ``markets`` are those there are, by symbol."""
+    """What producers work with; ``markets`` are those there are, by symbol."""
 
     hub: Hub
     feed: Feed
@@ -38,7 +37,7 @@ class Tools:
     markets: dict[str, Market]
 
 
-class Producer(ABC):
+class Producer:
     """``keeps`` says whether the latest message is for newcomers too."""
 
     keeps = True
@@ -58,6 +57,10 @@ class Producer(ABC):
         if not self._topics[topic.unit]:
             del self._topics[topic.unit]
         return not self._topics
+
+    @property
+    def is_wanted(self) -> bool:
+        return bool(self._topics)
 
     def say(self, encode: Callable[[int], bytes]) -> None:
         for unit, topics in self._topics.items():

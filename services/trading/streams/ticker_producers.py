@@ -21,7 +21,6 @@ _LENGTH_US: Final = {
     Kind.TICKER_4_HOURS: 4 * HOUR_US,
     Kind.TICKER_DAY: DAY_US,
 }
-CADENCE_MS: Final = 1000
 
 Render = Callable[[int], bytes]
 
@@ -74,7 +73,7 @@ class TickerSource:
 
 class Ticker(Producer):
     def __init__(self, stream: Stream, tools: Tools) -> None:
-        super().__init__(stream._replace(cadence_ms=CADENCE_MS), tools)
+        super().__init__(stream, tools)
         self._source = TickerSource(stream.kind, stream.symbol, tools)
 
     def on_tick(self, now_us: int) -> None:
@@ -94,7 +93,7 @@ class AllTickers(Producer):
     keeps = False
 
     def __init__(self, stream: Stream, tools: Tools) -> None:
-        super().__init__(stream._replace(cadence_ms=CADENCE_MS), tools)
+        super().__init__(stream, tools)
         self._sources: dict[str, TickerSource] = {}
 
     def on_tick(self, now_us: int) -> None:
