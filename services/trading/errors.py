@@ -234,6 +234,11 @@ def too_many_requests(limit: int, interval: str, retry_after_s: int) -> Limited:
     return Limited(-1003, f"Too many requests; current limit is {limit} requests per {interval}.", 429, retry_after_s)
 
 
+def too_many_connections(limit: int, interval: str, retry_after_s: int) -> Limited:
+    message = f"Too many connection attempts from IP; current limit is {limit} per '{interval}'."
+    return Limited(-1034, message, 429, retry_after_s)
+
+
 def banned(until_s: int, retry_after_s: int) -> Limited:
     message = (
         f"Way too much request weight used; IP banned until {until_s * 1000}. "

@@ -1,4 +1,4 @@
-"""Rate limits of the dialect (compatibility reference section 5): by address for requests, by account for orders.
+"""Rate limits of the dialect (compatibility reference section 5): by account for orders, by address for all else.
 
 - Windows are fixed and aligned to UTC: ``now // span``. All trading processes count in the same Redis (``counters``).
 - Every request is counted when it arrives, before anyone looks at it: its weight (``weights``) and itself. One over the
@@ -33,11 +33,12 @@ from services.trading.parameters import MAX_PARAMETERS
 from services.trading.weights import PLAIN, Charge
 
 OFF: Final = "off"
-BINANCE: Final = "REQUEST_WEIGHT=6000/1M,ORDERS=100/10S,ORDERS=200000/1D,RAW_REQUESTS=300000/5M"
+BINANCE: Final = "REQUEST_WEIGHT=6000/1M,ORDERS=100/10S,ORDERS=200000/1D,RAW_REQUESTS=300000/5M,CONNECTIONS=300/5M"
 PRESETS: Final = {OFF: "", "binance": BINANCE}
 
 WEIGHT: Final = "REQUEST_WEIGHT"
 RAW: Final = "RAW_REQUESTS"
+CONNECTIONS: Final = "CONNECTIONS"
 ORDERS: Final = "ORDERS"
 
 # Refusals within a minute that an address is forgiven.
@@ -56,7 +57,14 @@ _OBSERVED_LIMIT: Final = 10_000
 _SUBNET_BITS: Final = 64
 _TOO_MANY: Final = 429
 _INTERVALS: Final = {"S": ("SECOND", 1), "M": ("MINUTE", 60), "H": ("HOUR", 3600), "D": ("DAY", 86400)}
-_rule = re.compile(rf"({WEIGHT}|{RAW}|{ORDERS})=([1-9][0-9]{{0,8}})/([1-9][0-9]{{0,3}})([SMHD])", re.ASCII)
+_rule = re.compile(
+    rf"({WEIGHT}|{RAW}|{CONNECTIONS}|{ORDERS})=([1-9][0-9]{{0,8}})/([1-9][0-9]{{0,3}})([SMHD])", re.ASCII
+)
+_REFUSALS: Final = {
+    WEIGHT: errors.too_much_weight,
+    RAW: errors.too_many_requests,
+    CONNECTIONS: errors.too_many_connections,
+}
 # Outcomes of which it is unknown whether anything was done.
 _UNKNOWN_OUTCOMES: Final = frozenset({-1006, -1007})
 
@@ -115,8 +123,9 @@ class Limits:
 
     def __init__(self, rules: Sequence[Limit], redis: Redis, now_s: Callable[[], float] = time.time) -> None:
         self._rules = tuple(rules)
-        self._by_address = tuple(rule for rule in rules if rule.kind != ORDERS)
         self._by_weight = tuple(rule for rule in rules if rule.kind == WEIGHT)
+        self._of_request = tuple(rule for rule in rules if rule.kind in (WEIGHT, RAW))
+        self._of_connection = tuple(rule for rule in rules if rule.kind == CONNECTIONS)
         self._by_account = tuple(rule for rule in rules if rule.kind == ORDERS)
         self._counters = Counters(redis)
         self._now_s = now_s
@@ -126,9 +135,10 @@ class Limits:
         """Open the account of one request."""
         return Tally(self, charge)
 
-    def describe(self) -> list[dict[str, Any]]:
-        """Return the limits in force, as exchangeInfo shows them."""
-        return [rule.describe() for rule in self._rules]
+    def describe(self, *, of_sockets: bool) -> list[dict[str, Any]]:
+        """Return the limits in force, as exchangeInfo shows them: over REST, or over a socket."""
+        other = RAW if of_sockets else CONNECTIONS
+        return [rule.describe() for rule in self._rules if rule.kind != other]
 
     async def order_counts(self, account_id: int) -> list[dict[str, Any]]:
         """Return an account's unfilled orders, as ``GET /api/v3/rateLimit/order`` shows them."""
@@ -150,9 +160,19 @@ class Limits:
 
     async def arrive(self, address: Address, weight: int, *, is_raw: bool) -> tuple[Counts, Limited | None]:
         """Count a request; return how much is used, and the refusal if that is too much."""
+        return await self._count(address, self._of_request if is_raw else self._by_weight, weight)
+
+    async def connect(self, address: Address, weight: int) -> None:
+        """Count an attempt to open a WebSocket; raise Limited if there were too many."""
+        rules = (*self._of_connection, *self._by_weight) if weight else self._of_connection
+        if rules:
+            _, refusal = await self._count(address, rules, weight)
+            if refusal is not None:
+                raise refusal
+
+    async def _count(self, address: Address, rules: Sequence[Limit], weight: int) -> tuple[Counts, Limited | None]:
         now_s = self._now_s()
-        rules = self._by_address if is_raw else self._by_weight
-        cost = {WEIGHT: weight, RAW: 1}
+        cost = {WEIGHT: weight, RAW: 1, CONNECTIONS: 1}
         windows = [value for rule in rules for value in (cost[rule.kind], rule.limit, rule.span_s + _SLACK_S)]
         answer = await self._counters.ask(
             ARRIVE,
@@ -169,8 +189,7 @@ class Limits:
         if exceeded:
             rule = rules[exceeded - 1]
             metrics.LIMITS_REFUSED.labels(rule.kind).inc()
-            build = errors.too_much_weight if rule.kind == WEIGHT else errors.too_many_requests
-            return used, build(rule.limit, _per(rule), rule.ends_in_s(now_s))
+            return used, _REFUSALS[rule.kind](rule.limit, _per(rule), rule.ends_in_s(now_s))
         return used, None
 
     def add_weight(self, address: Address, weight: int, used: Counts) -> Counts:
@@ -302,9 +321,9 @@ def first_fill_credits(replies: list[Reply]) -> Counter[int]:
     return credits
 
 
-def describe(limits: Limits | None) -> list[dict[str, Any]]:
+def describe(limits: Limits | None, *, of_sockets: bool = False) -> list[dict[str, Any]]:
     """Return the limits in force, if any are."""
-    return [] if limits is None else limits.describe()
+    return [] if limits is None else limits.describe(of_sockets=of_sockets)
 
 
 async def order_counts(limits: Limits | None, account_id: int) -> list[dict[str, Any]]:

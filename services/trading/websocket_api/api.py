@@ -14,7 +14,6 @@ from typing import Any, Final
 import msgspec
 import structlog
 from starlette.datastructures import QueryParams
-from starlette.responses import Response
 from starlette.websockets import WebSocket
 
 from services.trading import errors, metrics
@@ -23,6 +22,7 @@ from services.trading.authentication import NOBODY
 from services.trading.endpoint import DATABASE_GONE, Endpoint, Security, Services, parse_time_unit, perform
 from services.trading.errors import DialectError
 from services.trading.limits import Tally
+from services.trading.streams import handshake
 from services.trading.streams.connection import GENEROUS_MESSAGES_PER_S, POLICY_VIOLATION
 from services.trading.websocket_api import messages, session_methods
 from services.trading.websocket_api.messages import Request, Unreadable, Used
@@ -34,7 +34,7 @@ from services.trading.weights import PLAIN, Charge, charge_of
 PATH: Final = "/ws-api/v3"
 KIND: Final = "websocket_api"
 MAX_IN_FLIGHT: Final = 100
-CONNECTION_CHARGE: Final = Charge(2)
+CONNECTION_WEIGHT: Final = 2
 _VERSION: Final = "v3/"
 _BANNED: Final = 418
 _NO_METHOD: Final = "WS unknown"
@@ -48,14 +48,11 @@ async def websocket_api(socket: WebSocket) -> None:
     """The ASGI endpoint."""
     services: Services = socket.app.state.services
     address = client_address(socket.scope, services.settings.trusted_proxies)
-    tally = None if services.limits is None else services.limits.tally(CONNECTION_CHARGE)
     try:
-        if tally is not None:
-            await tally.arrive_by_socket(address, {})
+        await handshake.count(socket, CONNECTION_WEIGHT)
         options = _options(socket.query_params)
     except DialectError as error:
-        headers = None if tally is None else tally.failed(error)
-        await socket.send_denial_response(Response(error.body(), error.status, headers, errors.JSON))
+        await handshake.refuse(socket, error)
         return
     async with services.connections.open(socket, KIND) as connection:
         session = Session(services, connection, address, options)
