@@ -2,6 +2,7 @@
 
 ``/ws`` begins bare and ``/stream`` enveloped; a client may change that. Names in an address that mean nothing are
 tolerated. ``/stream/ws/…`` is not the original's: ccxt needs an address for bare streams with ``/stream`` in it.
+A listen key is a stream's name like any other; those in an address may go on after a cursor (``?resume=``).
 """
 
 import time
@@ -10,17 +11,17 @@ from typing import Any, Final
 from urllib.parse import unquote
 
 import msgspec
-from starlette.responses import Response
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket
 
-from services.trading import errors
 from services.trading.endpoint import Services, parse_time_unit
 from services.trading.errors import DialectError
-from services.trading.streams import control, payloads
+from services.trading.streams import control, handshake, payloads
 from services.trading.streams.connection import GENEROUS_MESSAGES_PER_S, POLICY_VIOLATION, Connection
 from services.trading.streams.control import ControlError, Request
 from services.trading.streams.hub import MILLISECOND, Hub, Subscriber
+from services.trading.user_data.listen_key_streams import ListenKeyStreams
+from services.trading.user_data.listen_keys import is_listen_key
 
 MAX_STREAMS: Final = 1024
 MAX_MESSAGES_PER_S: Final = 5
@@ -33,8 +34,17 @@ _encode: Final = msgspec.json.Encoder().encode
 class StreamSocket:
     """One client of streams."""
 
-    def __init__(self, connection: Connection, hub: Hub, *, combined: bool, unit: int) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        hub: Hub,
+        listen_key_streams: ListenKeyStreams | None,
+        *,
+        combined: bool,
+        unit: int,
+    ) -> None:
         self._hub = hub
+        self._listen_key_streams = listen_key_streams
         self._connection = connection
         self._subscriber = Subscriber(connection, combined=combined, unit=unit)
         connection.on_shutdown = self._say_shutdown
@@ -50,9 +60,17 @@ class StreamSocket:
                 break
         return added
 
-    def catch_up(self, streams: Iterable[str]) -> None:
+    def catch_up(self, streams: Iterable[str], resume: str | None = None) -> None:
         for stream in streams:
-            self._hub.catch_up(self._subscriber, stream)
+            if self._listen_key_streams is not None and is_listen_key(stream):
+                self._listen_key_streams.join(self._subscriber, stream, resume)
+            else:
+                self._hub.catch_up(self._subscriber, stream)
+
+    def unsubscribe(self, streams: Iterable[str]) -> None:
+        for stream in streams:
+            self._hub.unsubscribe(self._subscriber, stream)
+        self._leave_listen_keys(streams)
 
     def answer(self, text: str | bytes) -> None:
         try:
@@ -61,6 +79,7 @@ class StreamSocket:
             self._connection.send(_encode(error.body()))
 
     def leave(self) -> None:
+        self._leave_listen_keys([topic.stream for topic in self._subscriber.topics])
         self._hub.leave(self._subscriber)
 
     def _answer(self, request: Request) -> None:
@@ -70,8 +89,7 @@ class StreamSocket:
             case control.SUBSCRIBE:
                 added = self.subscribe(request.streams)
             case control.UNSUBSCRIBE:
-                for stream in request.streams:
-                    self._hub.unsubscribe(self._subscriber, stream)
+                self.unsubscribe(request.streams)
             case control.LIST_SUBSCRIPTIONS:
                 result = [topic.stream for topic in self._subscriber.topics]
             case control.SET_PROPERTY:
@@ -80,6 +98,11 @@ class StreamSocket:
                 result = self._subscriber.combined
         self._connection.send(_encode({"result": result, "id": request.id}))
         self.catch_up(added)
+
+    def _leave_listen_keys(self, streams: Iterable[str]) -> None:
+        if self._listen_key_streams is not None:
+            for stream in streams:
+                self._listen_key_streams.leave(self._subscriber, stream)
 
     def _say_shutdown(self) -> None:
         self._subscriber.send(payloads.server_shutdown(time.time_ns() // 1000, self._subscriber.unit), SHUTDOWN_STREAM)
@@ -97,15 +120,17 @@ async def _serve(socket: WebSocket, streams: list[str], *, combined: bool) -> No
     services: Services = socket.app.state.services
     unit_name = _query(socket).get("timeUnit")
     try:
+        await handshake.count(socket)
         unit = MILLISECOND if unit_name is None else parse_time_unit(unit_name)
     except DialectError as error:
-        await socket.send_denial_response(Response(error.body(), error.status, media_type=errors.JSON))
+        await handshake.refuse(socket, error)
         return
     per_s = GENEROUS_MESSAGES_PER_S if services.limits is None else MAX_MESSAGES_PER_S
     async with services.connections.open(socket, KIND) as connection:
-        client = StreamSocket(connection, services.hub, combined=combined, unit=unit)
+        listen_key_streams = services.user_data.listen_key_streams
+        client = StreamSocket(connection, services.hub, listen_key_streams, combined=combined, unit=unit)
         try:
-            client.catch_up(client.subscribe(streams))
+            client.catch_up(client.subscribe(streams), _query(socket).get("resume"))
             async for text in connection.messages(per_s):
                 client.answer(text)
         finally:
