@@ -1,5 +1,6 @@
 """The WebSocket API: each method once, with the answer of its REST twin beside it; messages that are no requests."""
 
+import asyncio
 import json
 import re
 from typing import Any
@@ -15,7 +16,7 @@ from tests.api.conftest import NewTrader
 from tests.api.test_every_endpoint import CALLS, OCO, REFUSED
 from tests.api.trader import Trader, exchange, now_ms
 from tests.running import RunningSystem
-from tests.streams.api_socket import ApiSocket, Signer, error_of, open_socket, signer_of, succeeded
+from tests.streams.api_socket import TIMEOUT_S, ApiSocket, Signer, error_of, open_socket, signer_of, succeeded
 
 SELL = {"symbol": "BTCUSDT", "side": "SELL", "type": "LIMIT", "timeInForce": "GTC"}
 READS = sorted(name for name, endpoint in METHODS.items() if endpoint.method == "GET")
@@ -23,7 +24,7 @@ WRITES = sorted(set(METHODS) - set(READS))
 # What differs from one moment, or one order, to the next.
 PASSING = re.compile(
     "time|serverTime|transactTime|workingTime|updateTime|transactionTime|trailingTime|closeTime|openTime|executionId|"
-    "orderId|orderListId|clientOrderId|origClientOrderId|listClientOrderId|tradeId|lastUpdateId"
+    "orderId|orderListId|clientOrderId|origClientOrderId|listClientOrderId|tradeId|lastUpdateId|listenKey"
 )
 INVALID_ID = "Invalid 'id' in JSON request; expected an integer, a string matching '^[a-zA-Z0-9-_]{1,36}$', or null."
 
@@ -45,8 +46,9 @@ def calls_of(method: str, trader: Trader) -> list[dict[str, str]]:
     endpoint = METHODS[method]
     open_id = str(trader.get("openOrders")[0]["orderId"])
     list_id = str(trader.get("openOrderList")[0]["orderListId"])
+    known = {"{open}": open_id, "{list}": list_id, "{listen key}": trader.post("userDataStream")["listenKey"]}
     return [
-        {name: value.replace("{open}", open_id).replace("{list}", list_id) for name, value in parameters.items()}
+        {name: known.get(value, value) for name, value in parameters.items()}
         for parameters in CALLS[endpoint.method, endpoint.path]
     ]
 
@@ -313,5 +315,6 @@ async def test_requests_under_way_are_carried_out_when_the_connection_ends(
             request = {"id": number, "method": "order.place", "params": signer(**order, price=str(61000 + number))}
             await socket.say(json.dumps(request))
         socket.connection.transport.close()
-        while len(await ids(other, signer)) < len(before) + 5:
-            pass
+        async with asyncio.timeout(TIMEOUT_S):
+            while len(await ids(other, signer)) < len(before) + 5:
+                await asyncio.sleep(0.01)
