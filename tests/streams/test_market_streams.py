@@ -1,9 +1,7 @@
 """Every market stream as a client sees it: the shape of its payload, and what it says after known trades."""
 
 import asyncio
-import json
-import re
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
 import jsonschema_rs
@@ -12,7 +10,7 @@ import pytest
 from tests.api.conftest import NewTrader
 from tests.api.trader import Trader
 from tests.running import RunningSystem
-from tests.streams.stream_socket import StreamSocket, open_streams
+from tests.streams.stream_socket import open_streams
 
 DECIMAL = {"type": "string", "pattern": r"^-?[0-9]+\.[0-9]{8}$"}
 PERCENT = {"type": "string", "pattern": r"^-?[0-9]+\.[0-9]{3}$"}
@@ -39,9 +37,12 @@ def event(name: str, **fields: Any) -> dict[str, Any]:
 
 def kline(interval: str) -> dict[str, Any]:
     candle = payload(
-        **{"t": INTEGER, "T": INTEGER, "s": SYMBOL, "i": {"const": interval}, "f": INTEGER, "L": INTEGER},
-        **{"o": DECIMAL, "c": DECIMAL, "h": DECIMAL, "l": DECIMAL, "v": DECIMAL, "n": INTEGER, "x": FLAG},
-        **{"q": DECIMAL, "V": DECIMAL, "Q": DECIMAL, "B": {"const": "0"}},
+        **dict.fromkeys("tTfLn", INTEGER),
+        **dict.fromkeys("ochlvqVQ", DECIMAL),
+        s=SYMBOL,
+        i={"const": interval},
+        x=FLAG,
+        B={"const": "0"},
     )
     return event("kline", k=candle)
 
@@ -97,12 +98,16 @@ def trade(maker: Trader, taker: Trader) -> None:
     taker.buy("3.5", "602", symbol="ETHUSDT")
 
 
+def of(stream: str) -> Callable[[Any], bool]:
+    return lambda message: bool(message["stream"] == stream)
+
+
 async def test_every_stream_has_its_payload(system: RunningSystem, maker: Trader, taker: Trader) -> None:
     async with open_streams(system.base_url, "/stream?streams=" + "/".join(STREAMS)) as socket:
         assert await socket.ask("LIST_SUBSCRIPTIONS") == list(STREAMS)
         await asyncio.to_thread(trade, maker, taker)
         for stream, schema in STREAMS.items():
-            found = await socket.until(lambda message, stream=stream: message["stream"] == stream)
+            found = await socket.until(of(stream))
             jsonschema_rs.validator_for(schema).validate(found["data"])
 
 
@@ -110,7 +115,7 @@ async def test_arrays_have_every_market_at_first(system: RunningSystem, maker: T
     await asyncio.to_thread(trade, maker, taker)
     async with open_streams(system.base_url, "/stream?streams=" + "/".join(ARRAYS)) as socket:
         for stream, schema in ARRAYS.items():
-            found = await socket.until(lambda message, stream=stream: message["stream"] == stream)
+            found = await socket.until(of(stream))
             (ours,) = [ticker for ticker in found["data"] if ticker["s"] == "ETHUSDT"]
             jsonschema_rs.validator_for(schema).validate(ours)
             assert ours["c"] == "602.00000000"
