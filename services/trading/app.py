@@ -111,9 +111,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     tasks = [asyncio.create_task(gateway.run()), asyncio.create_task(principals.run())]
     await feed.start()
     await user_data.start()
-    tasks.append(asyncio.create_task(user_data.run()))
     await streams.start(markets)
-    for running in (feed.run(), streams.run()):
+    for running in (feed.run(), streams.run(), user_data.run()):
         tasks.append(asyncio.create_task(running))
         tasks[-1].add_done_callback(_end_process_on_failure)
     if limits is not None:
@@ -128,7 +127,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 def _end_process_on_failure(running: asyncio.Task[None]) -> None:
-    """What a process folds from events cannot be trusted once folding failed; the supervisor starts a new one."""
+    """What a process folds from events cannot be trusted once folding failed, and user data nobody watches over must
+    not go on; the supervisor starts a new one.
+    """
     if not running.cancelled() and running.exception() is not None:
         _log.critical("streams_stopped", exc_info=running.exception())
         os.kill(os.getpid(), signal.SIGTERM)

@@ -90,6 +90,22 @@ async def test_a_key_that_is_revoked_ends_its_own_stream_only(member: Member, sy
         assert leaving.socket.pushed.empty()
 
 
+async def test_a_key_that_may_no_longer_come_from_here_ends_its_stream(member: Member, system: RunningSystem) -> None:
+    trader = member.new_trader()
+    async with following(system.base_url, trader) as follower:
+        for address in ("127.0.0.1", "203.0.113.7"):
+            await deposit(system, member.account_id)
+            await hears(follower)
+            await asyncio.to_thread(restrict, member, trader, address)
+        await ends(follower)
+
+
+def restrict(member: Member, trader: Trader, address: str) -> None:
+    headers = {"Authorization": f"Bearer {member.access_token}"}
+    body = {"ipAllowList": [address]}
+    assert member.http.patch(f"/auth/v1/api-keys/{trader.api_key}", json=body, headers=headers).is_success
+
+
 async def test_what_auth_cannot_announce_is_found_out_all_the_same(
     member: Member, system: RunningSystem, tmp_path: Path
 ) -> None:

@@ -11,6 +11,7 @@ import contextlib
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
+from services.trading.addresses import Address, within
 from services.trading.errors import DialectError
 from services.trading.principals import Principals, WebSession
 
@@ -20,10 +21,11 @@ _ASK_AGAIN_S: Final = 1.0
 
 
 class KeyCredential(NamedTuple):
-    """An API key that was shown for this account."""
+    """An API key that was shown for this account. It must go on to be allowed at the ``address``, if that is given."""
 
     api_key: str
     account_id: int
+    address: Address | None = None
 
 
 Credential = KeyCredential | WebSession
@@ -98,7 +100,9 @@ class Credentials:
         if isinstance(credential, WebSession):
             return await self._principals.is_signed_in(credential)
         key = await self._principals.api_key(credential.api_key)
-        return key is not None and key.account_id == credential.account_id and READ in key.permissions
+        if key is None or key.account_id != credential.account_id or READ not in key.permissions:
+            return False
+        return credential.address is None or not key.networks or within(credential.address, key.networks)
 
     def _follow(self, credential: Credential) -> Callable[[], None]:
         def changed() -> None:

@@ -98,12 +98,12 @@ async def subscribe(ask: Ask[SubscribeParameters]) -> Json:
     if logon is None:
         raise errors.UNAUTHORIZED
     await ask.session.session_key(logon, _READ)
-    return await _open(ask, KeyCredential(logon.api_key, logon.account_id), is_of_session=True)
+    return await _open(ask, KeyCredential(logon.api_key, logon.account_id, ask.session.address), is_of_session=True)
 
 
 async def subscribe_signed(ask: Ask[SubscribeParameters]) -> Json:
     caller = await ask.session.signer(ask.request, _READ, ask.now_us)
-    return await _open(ask, KeyCredential(ask.request.parameters["apiKey"], caller.account_id))
+    return await _open(ask, KeyCredential(ask.request.parameters["apiKey"], caller.account_id, ask.session.address))
 
 
 async def subscribe_bearer(ask: Ask[BearerParameters]) -> Json:
