@@ -169,6 +169,24 @@ async def test_events_come_without_redis_too(trader: Trader, system: RunningSyst
     assert [event["i"] for event in events if "i" in event] == order_ids
 
 
+async def test_a_process_that_is_behind_repeats_nothing(trader: Trader, system: RunningSystem, tmp_path: Path) -> None:
+    """Without Redis it asks the journal once a second, so the client is ahead of it nearly every time."""
+    nowhere = {"CROSSBOOK_REDIS_URL": f"redis://127.0.0.1:{free_port()}/0"}
+    with trading_process(system, tmp_path / "out", nowhere) as base_url:
+        async with following(system.base_url, trader) as ahead:
+            for _ in range(4):
+                await place(trader)
+                report, position = await ahead.take(2)
+                async with (
+                    following(base_url, trader, resume=resume_of(report)) as within,
+                    following(base_url, trader, resume=resume_of(position)) as after,
+                ):
+                    await place(trader)
+                    later = await ahead.take(2)
+                    assert await within.take(3) == [position, *later]
+                    assert await after.take(2) == later
+
+
 async def test_a_redis_that_is_emptied_and_a_stream_that_stammers(trader: Trader, system: RunningSystem) -> None:
     async with following(system.base_url, trader) as follower:
         order_ids = []
