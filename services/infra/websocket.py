@@ -8,6 +8,8 @@ An application finds the protocol of its connection in the scope: ``protocol_of(
 and close, and looks at ``waiting_bytes`` itself: nothing here waits for a slow client.
 """
 
+import asyncio
+import socket
 from typing import Final
 
 from starlette.types import Scope
@@ -18,11 +20,19 @@ PING_INTERVAL_S: Final = 20.0
 PING_TIMEOUT_S: Final = 60.0
 # A client that does not read never sees a polite end; what waits for it is thrown away after this.
 ABORT_AFTER_S: Final = 2.0
+# What the kernel may hold for one client (it doubles this), which by itself would take megabytes. Enough for 2 MB/s to
+# the other side of the world.
+SEND_BUFFER_BYTES: Final = 128 * 1024
 _EXTENSION: Final = "crossbook.protocol"
 _FINAL_TEXT: Final = 0x81
 
 
 class FramingProtocol(WebSocketsSansIOProtocol):
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        connection = transport.get_extra_info("socket")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+
     def handle_connect(self, event) -> None:  # type: ignore[no-untyped-def]
         super().handle_connect(event)
         if not self.handshake_complete:

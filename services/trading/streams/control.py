@@ -65,7 +65,7 @@ def parse(text: str | bytes) -> Request:
     if not isinstance(parameters, list):
         raise _invalid("params must be an array", request_id)
     if method in {SUBSCRIBE, UNSUBSCRIBE}:
-        return Request(method, request_id, _streams(parameters, request_id))
+        return Request(method, request_id, _streams(method, parameters, request_id))
     if method == LIST_SUBSCRIPTIONS:
         if parameters:
             raise _invalid("too many parameters", request_id)
@@ -83,9 +83,12 @@ def _parse_json(text: str | bytes) -> Any:
         raise ControlError(3, "Invalid JSON: expected value at line 1 column 1") from None
 
 
-def _streams(parameters: list[Any], request_id: Id) -> list[str]:
+def _streams(method: str, parameters: list[Any], request_id: Id) -> list[str]:
+    """An address may have subscribed what is no stream's name, so that may be left, too."""
     for name in parameters:
-        if not isinstance(name, str) or len(name) > MAX_STREAM_NAME or _stream.fullmatch(name) is None:
+        if not isinstance(name, str) or len(name) > MAX_STREAM_NAME:
+            raise _invalid("invalid stream", request_id)
+        if method == SUBSCRIBE and _stream.fullmatch(name) is None:
             raise _invalid("invalid stream", request_id)
     return parameters
 
