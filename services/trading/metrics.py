@@ -36,3 +36,9 @@ BYTES_SENT = Counter("crossbook_trading_socket_sent_bytes_total", "Bytes handed 
 BOOKS_ASKED = Counter(
     "crossbook_trading_books_asked_total", "Depth read from the engine because this process' view was not fresh enough."
 )
+USER_DATA_STREAMS = Gauge("crossbook_trading_user_data_streams", "Accounts followed, once for each connection.")
+USER_DATA_EVENTS = Counter(
+    "crossbook_trading_user_data_events_total",
+    "User events sent: as they happened, or to a client that resumed.",
+    ["source"],
+)

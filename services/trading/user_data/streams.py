@@ -19,7 +19,7 @@ import structlog
 from services.domain.events import MarketDefined
 from services.domain.market import Market
 from services.infra.postgres import Pool
-from services.trading import errors
+from services.trading import errors, metrics
 from services.trading.errors import DialectError
 from services.trading.feed import Feed, JournalEntry
 from services.trading.markets import Markets
@@ -32,6 +32,9 @@ MAX_HELD_EVENTS: Final = 10_000
 RESUMED_TOO_LATE: Final = DialectError(
     -1130, "Data sent for parameter 'resume' is not valid: too much has happened since to resume from there."
 )
+
+_LIVE: Final = metrics.USER_DATA_EVENTS.labels("live")
+_RESUMED: Final = metrics.USER_DATA_EVENTS.labels("journal")
 
 # Puts an event into the envelope that this kind of connection has, and sends it.
 Send = Callable[[bytes], None]
@@ -80,6 +83,7 @@ class Subscription:
             return
         if self._held is None:
             self._send(event.message)
+            _LIVE.inc()
         elif len(self._held) < MAX_HELD_EVENTS:
             self._held.append(event)
         else:
@@ -109,12 +113,14 @@ class Subscription:
 
     async def _send_patiently(self, event: UserEvent) -> None:
         self._send(event.message)
+        _RESUMED.inc()
         await self.connection.taken()
 
     def _go_live(self) -> None:
         held, self._held = self._held, None
         for event in held or ():
             self._send(event.message)
+            _LIVE.inc()
 
 
 class UserDataStreams:
@@ -162,14 +168,16 @@ class UserDataStreams:
         subscription = Subscription(self, connection, account_id, unit, after, send)
         accounts = self._followers.setdefault(unit, {})
         accounts.setdefault(account_id, {})[subscription] = None
+        metrics.USER_DATA_STREAMS.inc()
         return subscription
 
     def forget(self, subscription: Subscription) -> None:
-        accounts = self._followers.get(subscription.unit, {})
-        followers = accounts.get(subscription.account_id, {})
-        followers.pop(subscription, None)
+        accounts = self._followers[subscription.unit]
+        followers = accounts[subscription.account_id]
+        del followers[subscription]
         if not followers:
-            accounts.pop(subscription.account_id, None)
+            del accounts[subscription.account_id]
+        metrics.USER_DATA_STREAMS.dec()
 
     async def _resume_after(self, text: str) -> Cursor:
         try:
