@@ -111,6 +111,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     tasks = [asyncio.create_task(gateway.run()), asyncio.create_task(principals.run())]
     await feed.start()
     await user_data.start()
+    feed.listen(markets.on_entry)
     await streams.start(markets)
     for running in (feed.run(), streams.run(), user_data.run()):
         tasks.append(asyncio.create_task(running))
