@@ -48,6 +48,10 @@ class FramingProtocol(WebSocketsSansIOProtocol):
         """What the client has yet to take off this process' hands."""
         return self.transport.get_write_buffer_size()
 
+    def pause_at(self, waiting_bytes: int) -> None:
+        """Let ``writable`` be clear while more than this waits, until most of it is gone."""
+        self.transport.set_write_buffer_limits(high=waiting_bytes)
+
     def drop(self, code: int, reason: str) -> None:
         """Say goodbye, and end the connection soon whether or not anybody listens."""
         if self.conn.state is not State.OPEN or self.transport.is_closing():

@@ -30,6 +30,9 @@ TRY_AGAIN_LATER: Final = 1013
 UNSUPPORTED_DATA: Final = 1003
 
 _WINDOW_S: Final = 1.0
+# Who waits for the client to take what was sent does so long before there is so much of it that it would be dropped.
+_PATIENT_BYTES: Final = 64 * 1024
+_PATIENT_SHARE: Final = 4
 _ids = itertools.count(1)
 
 
@@ -49,6 +52,7 @@ class Connection:
         # Called when the server is about to stop: the place to send ``serverShutdown``.
         self.on_shutdown: Callable[[], None] | None = None
         self._protocol: FramingProtocol = protocol_of(socket.scope)
+        self._protocol.pause_at(min(_PATIENT_BYTES, buffer_limit // _PATIENT_SHARE))
         self._buffer_limit = buffer_limit
         # How many of the bytes that wait may be replies.
         self._replies_bytes = 0
