@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
+from services.domain.aggregates import Aggregates
 from services.domain.commands import SetAccountTerms
 from services.domain.events import (
     AccountTermsSet,
@@ -151,31 +152,6 @@ class Projection:
                     candle = candles[key] = Candle(trade)
                 candle.add(trade)
         return [(*key, *candle.row()) for key, candle in candles.items()]
-
-
-class Aggregates:
-    """Numbers the aggregate trades of each market: consecutive trades of one taker order at one price.
-
-    An order takes at one time only, so they have one time too, and none reaches from one batch into the next
-    (docs/adr/0008).
-    """
-
-    __slots__ = ("_last",)
-
-    def __init__(self) -> None:
-        self._last: dict[str, tuple[int, int, int]] = {}
-
-    def begin(self, symbol: str, number: int) -> None:
-        """Count on from an aggregate that nothing will be added to."""
-        self._last[symbol] = (number, 0, 0)
-
-    def number(self, trade: OrderFilled) -> int:
-        """The number of the aggregate that the next trade belongs to, from 1."""
-        number, order_id, price_e8 = self._last.get(trade.symbol, (0, 0, 0))
-        if (trade.taker.order_id, trade.price_e8) != (order_id, price_e8):
-            number += 1
-            self._last[trade.symbol] = (number, trade.taker.order_id, trade.price_e8)
-        return number
 
 
 class Candle:

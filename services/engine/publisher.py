@@ -12,14 +12,10 @@ from typing import Any, Final
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
+from services.domain.event_stream import EVENTS_FIELD, STREAM_KEY, TIME_FIELD, entry_id, sequence_of
 from services.engine.journal import JournalRow, read_rows
 from services.engine.settings import EngineSettings
 from services.infra import postgres, telemetry
-
-STREAM_KEY: Final = "crossbook:events"
-# Fields of an entry: the row's time and its events as in the journal.
-TIME_FIELD: Final = b"t"
-EVENTS_FIELD: Final = b"e"
 
 _BUFFER_ROWS: Final = 2_000
 _PIPELINE_ROWS: Final = 200
@@ -79,7 +75,7 @@ class Publisher:
     async def _find_end(self) -> int:
         """Where the stream ends; a stream that is ahead of the journal belongs to another one and is dropped."""
         newest: list[tuple[bytes, Any]] = await self._redis.xrevrange(STREAM_KEY, count=1)  # type: ignore[assignment]
-        end = int(newest[0][0].split(b"-")[0]) if newest else 0
+        end = sequence_of(newest[0][0]) if newest else 0
         if end > self._head:
             _log.warning("foreign_stream_dropped", stream_sequence=end, journal_sequence=self._head)
             await self._redis.delete(STREAM_KEY)
@@ -106,7 +102,7 @@ class Publisher:
             pipeline.xadd(
                 STREAM_KEY,
                 {TIME_FIELD: row.time_us, EVENTS_FIELD: row.events},
-                id=f"{row.sequence}-0",
+                id=entry_id(row.sequence),
                 maxlen=self._settings.stream_length,
                 approximate=True,
             )

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
+from services.domain.aggregates import Aggregates
 from services.domain.market import Market, Venue
 from services.engine import journal, lease, snapshots
 from services.engine.core.exchange import Exchange
@@ -20,7 +21,6 @@ from services.engine.core.snapshot import capture, state_hash
 from services.engine.journal import GENESIS_HASH, JournalCorrupt
 from services.engine.projection import (
     CANDLE_US,
-    Aggregates,
     Projection,
     Row,
     order_list_row,

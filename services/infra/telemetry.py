@@ -53,6 +53,8 @@ def configure_logging(service: str, level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    # At INFO it writes the path and the query of every WebSocket.
+    logging.getLogger("uvicorn.error").setLevel("WARNING")
     # One line per outgoing request would be one line per batch.
     logging.getLogger("httpx").setLevel("WARNING")
     logging.getLogger("httpcore").setLevel("WARNING")

@@ -6,7 +6,10 @@ length.
 
 import hmac
 import re
+import socket
+import sys
 import uuid
+from collections.abc import Callable
 from typing import Final
 
 import structlog
@@ -16,11 +19,15 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.infra.settings import ServiceSettings
+from services.infra.websocket import PING_INTERVAL_S, PING_TIMEOUT_S, FramingProtocol
 
 KEEP_ALIVE_TIMEOUT_S: Final = 75
 MAX_CONNECTIONS: Final = 4096
 LISTEN_BACKLOG: Final = 2048
 MAX_HEADER_BYTES: Final = 32 * 1024
+MAX_MESSAGE_BYTES: Final = 64 * 1024
+# As of `uvicorn` on the command line.
+STARTUP_FAILURE: Final = 3
 REQUEST_ID_HEADER: Final = "X-Request-Id"
 
 _request_id = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
@@ -98,9 +105,12 @@ def shows_internal_credential(request: Request, settings: ServiceSettings) -> bo
     return hmac.compare_digest(request.headers.get("Authorization", "").encode(), expected.encode())
 
 
-def run(app: ASGIApp, settings: ServiceSettings) -> None:
-    """Serve until SIGTERM or SIGINT, then let requests in flight finish."""
-    uvicorn.run(
+def run(app: ASGIApp, settings: ServiceSettings, before_shutdown: Callable[[], None] | None = None) -> None:
+    """Serve until SIGTERM or SIGINT, then let requests in flight finish.
+
+    ``before_shutdown`` is called then, while WebSockets are still open.
+    """
+    config = uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
@@ -114,4 +124,25 @@ def run(app: ASGIApp, settings: ServiceSettings) -> None:
         limit_concurrency=MAX_CONNECTIONS,
         backlog=LISTEN_BACKLOG,
         h11_max_incomplete_event_size=MAX_HEADER_BYTES,
+        ws=FramingProtocol,
+        ws_max_size=MAX_MESSAGE_BYTES,
+        ws_ping_interval=PING_INTERVAL_S,
+        ws_ping_timeout=PING_TIMEOUT_S,
+        # Frames are shared by connections, and a compressor for each would take more memory than anything else here.
+        ws_per_message_deflate=False,
     )
+    server = _Server(config, before_shutdown)
+    server.run()
+    if not server.started:
+        sys.exit(STARTUP_FAILURE)
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, before_shutdown: Callable[[], None] | None) -> None:
+        super().__init__(config)
+        self._before_shutdown = before_shutdown
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._before_shutdown is not None:
+            self._before_shutdown()
+        await super().shutdown(sockets)

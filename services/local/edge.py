@@ -9,6 +9,7 @@ Internal routes stay internal: only those two prefixes are forwarded, and a path
 """
 
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Final
 
 import httpx
@@ -17,7 +18,7 @@ from starlette.responses import JSONResponse, StreamingResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.infra import telemetry, web
-from services.trading.app import create_app
+from services.trading.app import before_shutdown, create_app
 from services.trading.settings import TradingSettings
 
 FORWARDED_PREFIXES: Final = ("/auth/", "/.well-known/")
@@ -145,7 +146,8 @@ _AUTH_UNAVAILABLE: Final = _refuse(502, "auth_unavailable", "Sign-in is not avai
 def main() -> None:
     settings = TradingSettings()
     telemetry.configure_logging("trading", settings.log_level)
-    web.run(Edge(create_app(settings), settings.auth_url), settings)
+    app = create_app(settings)
+    web.run(Edge(app, settings.auth_url), settings, partial(before_shutdown, app))
 
 
 if __name__ == "__main__":

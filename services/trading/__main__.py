@@ -1,14 +1,17 @@
 """Run one trading process: ``python -m services.trading``, configured by CROSSBOOK_* variables."""
 
+from functools import partial
+
 from services.infra import telemetry, web
-from services.trading.app import create_app
+from services.trading.app import before_shutdown, create_app
 from services.trading.settings import TradingSettings
 
 
 def main() -> None:
     settings = TradingSettings()
     telemetry.configure_logging("trading", settings.log_level)
-    web.run(create_app(settings), settings)
+    app = create_app(settings)
+    web.run(app, settings, partial(before_shutdown, app))
 
 
 if __name__ == "__main__":

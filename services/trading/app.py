@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import os
+import signal
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
@@ -10,7 +12,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
 from services.infra import postgres, redis, telemetry
@@ -20,14 +22,25 @@ from services.trading import errors, openapi
 from services.trading.addresses import client_address
 from services.trading.endpoint import Services, serve
 from services.trading.errors import DialectError
+from services.trading.feed import Feed
 from services.trading.gateway import Gateway
 from services.trading.history import History, open_replica
+from services.trading.journal_head import JournalHead
 from services.trading.limits import Limits, parse_limits
 from services.trading.markets import Markets
 from services.trading.present import Present
 from services.trading.principals import Principals
 from services.trading.routes import ENDPOINTS
 from services.trading.settings import TradingSettings
+from services.trading.streams.connection import Connections
+from services.trading.streams.endpoint import ROUTES
+from services.trading.streams.hub import Hub
+from services.trading.streams.market_streams import MarketStreams
+from services.trading.user_data.user_data import UserData
+from services.trading.views.books import Books
+from services.trading.views.tape import Tape
+from services.trading.websocket_api.api import PATH as WEBSOCKET_API_PATH
+from services.trading.websocket_api.api import websocket_api
 
 _CANCEL_AGAIN_S: Final = 1.0
 
@@ -48,6 +61,7 @@ def create_app(settings: TradingSettings) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.settings = settings
+    app.state.connections = Connections(settings.max_sockets, settings.socket_buffer_bytes)
     app.add_middleware(BodyLimit, limit_bytes=settings.max_body_bytes, answer=_too_large)
     app.add_middleware(RequestId)
     # Plain Starlette routes: FastAPI's own would solve dependencies that none of these have, for every request.
@@ -55,6 +69,8 @@ def create_app(settings: TradingSettings) -> FastAPI:
         Route(endpoint.path, serve(endpoint), methods=[endpoint.method], include_in_schema=False)
         for endpoint in ENDPOINTS
     )
+    app.router.routes.append(WebSocketRoute(WEBSOCKET_API_PATH, websocket_api))
+    app.router.routes.extend(ROUTES)
     app.add_route("/metrics", telemetry.metrics)
     app.add_api_route("/health/live", live, methods=["GET"], summary="The process answers")
     app.add_api_route(
@@ -66,6 +82,12 @@ def create_app(settings: TradingSettings) -> FastAPI:
     )
     _document(app)
     return app
+
+
+def before_shutdown(app: FastAPI) -> None:
+    """Tell every WebSocket client that this process is about to stop."""
+    connections: Connections = app.state.connections
+    connections.announce_shutdown()
 
 
 @contextlib.asynccontextmanager
@@ -80,14 +102,40 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     )
     history = History(pool, await open_replica(settings))
     gateway, principals = Gateway(settings), Principals(settings, client)
+    markets, feed, hub = Markets(pool), Feed(pool, client), Hub()
+    books, tape = Books(feed, gateway, JournalHead(pool)), Tape(feed, pool)
+    streams = MarketStreams(hub, feed, books, tape)
+    connections: Connections = app.state.connections
     rules = parse_limits(settings.limits)
     limits = Limits(rules, client) if rules else None
-    app.state.services = Services(settings, pool, Present(pool), history, gateway, Markets(pool), principals, limits)
+    user_data = UserData(settings, feed, pool, principals, client)
+    app.state.services = Services(
+        settings,
+        pool,
+        Present(pool),
+        history,
+        gateway,
+        markets,
+        principals,
+        feed,
+        hub,
+        connections,
+        books,
+        user_data,
+        limits,
+    )
     tasks = [
         asyncio.create_task(gateway.run()),
         asyncio.create_task(principals.run()),
         asyncio.create_task(history.run()),
     ]
+    await feed.start()
+    await user_data.start()
+    feed.listen(markets.on_entry)
+    await streams.start(markets)
+    for running in (feed.run(), streams.run(), user_data.run()):
+        tasks.append(asyncio.create_task(running))
+        tasks[-1].add_done_callback(_end_process_on_failure)
     if limits is not None:
         gateway.on_replies = limits.observe
         tasks.append(asyncio.create_task(limits.run()))
@@ -98,6 +146,15 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     history.close()
     await pool.close()
     await client.aclose()
+
+
+def _end_process_on_failure(running: asyncio.Task[None]) -> None:
+    """What a process folds from events cannot be trusted once folding failed, and user data nobody watches over must
+    not go on; the supervisor starts a new one.
+    """
+    if not running.cancelled() and running.exception() is not None:
+        _log.critical("streams_stopped", exc_info=running.exception())
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 async def _end(tasks: list[asyncio.Task[None]]) -> None:

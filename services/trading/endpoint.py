@@ -1,14 +1,14 @@
 """Endpoints: each REST call of the dialect as one entry of a table, and the one function that serves them all.
 
 An entry names method, path, security, the model of its parameters, the shape of its answer and the handler. From it
-come the route, the OpenAPI document and the compatibility table, so they cannot disagree.
+come the route, the method of the WebSocket API, the OpenAPI document and the compatibility table, so they cannot
+disagree.
 
-``serve`` takes the steps of section 2 of the compatibility reference in their order: key format, mandatory parameters,
-timestamp, key, permission and address, signature, then the route's own parameters. Routes take the bare request and
-return bytes because declared parameters cost more than everything else here together (docs/performance.md).
+``serve`` counts a request, finds out who sent it (``authentication``) and has ``perform`` do it, as the WebSocket API
+does. Routes take the bare request and return bytes because declared parameters cost more than everything else here
+together (docs/performance.md).
 """
 
-import re
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -24,8 +24,10 @@ from services.infra import postgres
 from services.infra.postgres import Pool
 from services.infra.web import BodyTooLarge
 from services.trading import errors, metrics
-from services.trading.addresses import client_address, within
+from services.trading.addresses import client_address
+from services.trading.authentication import NOBODY, Caller, Claim, authenticate, recognize
 from services.trading.errors import DialectError, Limited
+from services.trading.feed import Feed
 from services.trading.gateway import Gateway
 from services.trading.history import History
 from services.trading.limits import Limits, Tally
@@ -34,7 +36,11 @@ from services.trading.parameters import M, Parameters, read_parameters, validate
 from services.trading.present import Present
 from services.trading.principals import ApiKey, Principals
 from services.trading.settings import TradingSettings
-from services.trading.signing import Window, signed_payload
+from services.trading.signing import signed_payload
+from services.trading.streams.connection import Connections
+from services.trading.streams.hub import Hub
+from services.trading.user_data.user_data import UserData
+from services.trading.views.books import Books
 from services.trading.weights import charge_of
 
 API_KEY_HEADER: Final = "X-MBX-APIKEY"
@@ -42,7 +48,6 @@ TIME_UNIT_HEADER: Final = "X-MBX-TIME-UNIT"
 _TIME_UNITS: Final = {"MILLISECOND": 1000, "millisecond": 1000, "MICROSECOND": 1, "microsecond": 1}
 _SIGNING_PARAMETERS: Final = ("timestamp", "recvWindow", "signature")
 
-_api_key = re.compile(r"[A-Za-z0-9]{64}", re.ASCII)
 _log: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(__name__)
 _encoder: Final = msgspec.json.Encoder()
 
@@ -69,6 +74,11 @@ class Services:
     gateway: Gateway
     markets: Markets
     principals: Principals
+    feed: Feed
+    hub: Hub
+    connections: Connections
+    books: Books
+    user_data: UserData
     limits: Limits | None = None
 
 
@@ -78,8 +88,9 @@ class Call:
 
     ``deadline_us`` is the end of a signed request's own window (section 2), which the engine looks at once more;
     ``order_limit`` is set when the account may place no order now and the request asked to go on without;
-    ``api_key`` is what the caller showed, unless it is a web session. Once a handler has sent a command to the engine
-    it ``may_have_acted``: what fails from then on leaves the client not knowing, and must not sound like a refusal.
+    ``api_key`` is what the caller showed, unless it is a web session. ``is_socket`` tells the WebSocket API from REST.
+    Once a handler has sent a command to the engine it ``may_have_acted``: what fails from then on leaves the client not
+    knowing, and must not sound like a refusal.
     """
 
     services: Services
@@ -90,11 +101,12 @@ class Call:
     order_limit: Limited | None = None
     api_key: ApiKey | None = None
     may_have_acted: bool = False
+    is_socket: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint(Generic[M]):
-    """``answer`` is the JSON schema of a successful reply."""
+    """``answer`` is the JSON schema of a successful reply. If not ``is_signed``, it is enough to name the API key."""
 
     method: str
     path: str
@@ -103,6 +115,7 @@ class Endpoint(Generic[M]):
     handler: Callable[[Call, M], Awaitable[Any]]
     summary: str
     answer: dict[str, Any]
+    is_signed: bool = True
 
 
 class NoParameters(Parameters):
@@ -158,19 +171,34 @@ async def _respond(endpoint: Endpoint[Any], request: Request, tally: Tally | Non
     unit = _time_unit(request)
     parameters = read_parameters(query, body)
     now_us = time.time_ns() // 1000
-    account_id, deadline_us, api_key = 0, None, None
+    caller = NOBODY
     if endpoint.security is not Security.NONE:
-        account_id, deadline_us, api_key = await _authenticate(
-            services, endpoint.security, request, parameters, query, body, now_us
-        )
+        caller = await _authenticate(services, endpoint, request, parameters, query, body, now_us)
+    return _encoder.encode(await perform(endpoint, services, caller, parameters, tally, unit=unit, now_us=now_us))
+
+
+async def perform(
+    endpoint: Endpoint[Any],
+    services: Services,
+    caller: Caller,
+    parameters: dict[str, str],
+    tally: Tally | None,
+    *,
+    unit: int,
+    now_us: int,
+    is_socket: bool = False,
+) -> Any:
+    """Do what an authenticated request asks for, whichever way it came, and return the answer."""
     # Some clients sign public requests too; nobody minds.
     for name in _SIGNING_PARAMETERS:
         parameters.pop(name, None)
     validated = validate(endpoint.parameters, parameters)
-    order_limit = None if tally is None else await _reserve(tally, account_id, validated)
-    call = Call(services, account_id, unit, now_us, deadline_us, order_limit, api_key)
+    order_limit = None if tally is None else await _reserve(tally, caller.account_id, validated)
+    call = Call(
+        services, caller.account_id, unit, now_us, caller.deadline_us, order_limit, caller.api_key, is_socket=is_socket
+    )
     try:
-        return _encoder.encode(await endpoint.handler(call, validated))
+        return await endpoint.handler(call, validated)
     except DialectError:
         raise
     except Exception as error:
@@ -195,9 +223,12 @@ async def _reserve(tally: Tally, account_id: int, parameters: Parameters) -> Lim
 
 def _time_unit(request: Request) -> int:
     given = request.headers.get(TIME_UNIT_HEADER)
-    if given is None:
-        return 1000
-    unit = _TIME_UNITS.get(given)
+    return 1000 if given is None else parse_time_unit(given)
+
+
+def parse_time_unit(text: str) -> int:
+    """What to divide microseconds by."""
+    unit = _TIME_UNITS.get(text)
     if unit is None:
         raise errors.INVALID_TIME_UNIT
     return unit
@@ -205,36 +236,29 @@ def _time_unit(request: Request) -> int:
 
 async def _authenticate(
     services: Services,
-    security: Security,
+    endpoint: Endpoint[Any],
     request: Request,
     parameters: dict[str, str],
     query: bytes,
     body: bytes,
     now_us: int,
-) -> tuple[int, int | None, ApiKey | None]:
-    """Return the caller's account, proven by a web session's bearer token or a signed API key, its deadline and key."""
+) -> Caller:
+    """Return whose request it is, proven by a web session's bearer token or a signed API key."""
     headers = request.headers
     authorization = headers.get("Authorization")
     if authorization is not None and API_KEY_HEADER not in headers:
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer":
             raise errors.UNAUTHORIZED
-        return await services.principals.session_account(token), None, None
-    name = headers.get(API_KEY_HEADER, "")
-    if _api_key.fullmatch(name) is None:
-        raise errors.KEY_FORMAT
-    signature = parameters.get("signature")
-    window = Window(parameters.get("timestamp"), parameters.get("recvWindow"))
-    if not signature:
-        raise errors.mandatory("signature")
-    window.check(now_us)
-    api_key = await services.principals.api_key(name)
-    if api_key is None or security.value not in api_key.permissions:
-        raise errors.KEY_REJECTED
-    if api_key.networks and not within(
-        client_address(request.scope, services.settings.trusted_proxies), api_key.networks
-    ):
-        raise errors.KEY_REJECTED
-    if not api_key.signing_key.verifies(signed_payload(query, body), signature):
-        raise errors.SIGNATURE_WRONG
-    return api_key.account_id, window.timestamp_us + window.recv_window_us, api_key
+        return Caller(await services.principals.session_account(token))
+    name, address = headers.get(API_KEY_HEADER, ""), client_address(request.scope, services.settings.trusted_proxies)
+    if not endpoint.is_signed:
+        return await recognize(services.principals, endpoint.security.value, name, address)
+    claim = Claim(
+        name,
+        parameters.get("signature"),
+        parameters.get("timestamp"),
+        parameters.get("recvWindow"),
+        (signed_payload(query, body),),
+    )
+    return await authenticate(services.principals, endpoint.security.value, claim, address, now_us)

@@ -97,6 +97,7 @@ UNKNOWN_OUTCOME: Final = DialectError(
 OVERLOADED: Final = DialectError(
     -1008, "Server is currently overloaded with other requests. Please try again in a few minutes.", 503
 )
+NOT_SUPPORTED: Final = DialectError(-1020, "This operation is not supported.")
 UNAUTHORIZED: Final = DialectError(-1002, "You are not authorized to execute this request.", 401)
 NOT_FOUND: Final = DialectError(-1000, "No such endpoint: /openapi.json lists them all.", 404)
 METHOD_NOT_ALLOWED: Final = DialectError(-1000, "This endpoint does not take this HTTP method.", 405)
@@ -231,6 +232,7 @@ class Limited(DialectError):
 
     def __init__(self, code: int, message: str, status: int, retry_after_s: int) -> None:
         super().__init__(code, message, status)
+        self.retry_after_s = retry_after_s
         self.headers = {"Retry-After": str(retry_after_s)}
 
     def saying(self, headers: dict[str, str]) -> "Limited":
@@ -248,6 +250,11 @@ def too_much_weight(limit: int, interval: str, retry_after_s: int) -> Limited:
 
 def too_many_requests(limit: int, interval: str, retry_after_s: int) -> Limited:
     return Limited(-1003, f"Too many requests; current limit is {limit} requests per {interval}.", 429, retry_after_s)
+
+
+def too_many_connections(limit: int, interval: str, retry_after_s: int) -> Limited:
+    message = f"Too many connection attempts from IP; current limit is {limit} per '{interval}'."
+    return Limited(-1034, message, 429, retry_after_s)
 
 
 def banned(until_s: int, retry_after_s: int) -> Limited:

@@ -1,4 +1,4 @@
-"""Rate limits of the dialect (compatibility reference section 5): by address for requests, by account for orders.
+"""Rate limits of the dialect (compatibility reference section 5): by account for orders, by address for all else.
 
 - Windows are fixed and aligned to UTC: ``now // span``. All trading processes count in the same Redis (``counters``).
 - Every request is counted when it arrives, before anyone looks at it: its weight (``weights``) and itself. One over the
@@ -15,7 +15,7 @@ import math
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv6Address, IPv6Network
 from typing import Any, Final
@@ -33,11 +33,12 @@ from services.trading.parameters import MAX_PARAMETERS
 from services.trading.weights import PLAIN, Charge
 
 OFF: Final = "off"
-BINANCE: Final = "REQUEST_WEIGHT=6000/1M,ORDERS=100/10S,ORDERS=200000/1D,RAW_REQUESTS=300000/5M"
+BINANCE: Final = "REQUEST_WEIGHT=6000/1M,ORDERS=100/10S,ORDERS=200000/1D,RAW_REQUESTS=300000/5M,CONNECTIONS=300/5M"
 PRESETS: Final = {OFF: "", "binance": BINANCE}
 
 WEIGHT: Final = "REQUEST_WEIGHT"
 RAW: Final = "RAW_REQUESTS"
+CONNECTIONS: Final = "CONNECTIONS"
 ORDERS: Final = "ORDERS"
 
 # Refusals within a minute that an address is forgiven.
@@ -56,7 +57,14 @@ _OBSERVED_LIMIT: Final = 10_000
 _SUBNET_BITS: Final = 64
 _TOO_MANY: Final = 429
 _INTERVALS: Final = {"S": ("SECOND", 1), "M": ("MINUTE", 60), "H": ("HOUR", 3600), "D": ("DAY", 86400)}
-_rule = re.compile(rf"({WEIGHT}|{RAW}|{ORDERS})=([1-9][0-9]{{0,8}})/([1-9][0-9]{{0,3}})([SMHD])", re.ASCII)
+_rule = re.compile(
+    rf"({WEIGHT}|{RAW}|{CONNECTIONS}|{ORDERS})=([1-9][0-9]{{0,8}})/([1-9][0-9]{{0,3}})([SMHD])", re.ASCII
+)
+_REFUSALS: Final = {
+    WEIGHT: errors.too_much_weight,
+    RAW: errors.too_many_requests,
+    CONNECTIONS: errors.too_many_connections,
+}
 # Outcomes of which it is unknown whether anything was done.
 _UNKNOWN_OUTCOMES: Final = frozenset({-1006, -1007})
 
@@ -95,6 +103,10 @@ class Limit:
         }
 
 
+# How much of each limit is used.
+Counts = tuple[tuple[Limit, int], ...]
+
+
 def parse_limits(text: str) -> tuple[Limit, ...]:
     """``off``, ``binance``, or a list such as ``REQUEST_WEIGHT=1200/1M,ORDERS=50/10S``; raise ValueError if neither."""
     rules = []
@@ -111,7 +123,9 @@ class Limits:
 
     def __init__(self, rules: Sequence[Limit], redis: Redis, now_s: Callable[[], float] = time.time) -> None:
         self._rules = tuple(rules)
-        self._by_address = tuple(rule for rule in rules if rule.kind != ORDERS)
+        self._by_weight = tuple(rule for rule in rules if rule.kind == WEIGHT)
+        self._of_request = tuple(rule for rule in rules if rule.kind in (WEIGHT, RAW))
+        self._of_connection = tuple(rule for rule in rules if rule.kind == CONNECTIONS)
         self._by_account = tuple(rule for rule in rules if rule.kind == ORDERS)
         self._counters = Counters(redis)
         self._now_s = now_s
@@ -121,9 +135,10 @@ class Limits:
         """Open the account of one request."""
         return Tally(self, charge)
 
-    def describe(self) -> list[dict[str, Any]]:
-        """Return the limits in force, as exchangeInfo shows them."""
-        return [rule.describe() for rule in self._rules]
+    def describe(self, *, of_sockets: bool) -> list[dict[str, Any]]:
+        """Return the limits in force, as exchangeInfo shows them: over REST, or over a socket."""
+        other = RAW if of_sockets else CONNECTIONS
+        return [rule.describe() for rule in self._rules if rule.kind != other]
 
     async def order_counts(self, account_id: int) -> list[dict[str, Any]]:
         """Return an account's unfilled orders, as ``GET /api/v3/rateLimit/order`` shows them."""
@@ -143,58 +158,63 @@ class Limits:
 
     # What a tally asks
 
-    async def arrive(self, address: Address, weight: int) -> dict[str, str]:
-        """Count a request; return the headers that say how much is used, or raise Limited with them."""
+    async def arrive(self, address: Address, weight: int, *, is_raw: bool) -> tuple[Counts, Limited | None]:
+        """Count a request; return how much is used, and the refusal if that is too much."""
+        return await self._count(address, self._of_request if is_raw else self._by_weight, weight)
+
+    async def connect(self, address: Address, weight: int) -> None:
+        """Count an attempt to open a WebSocket; raise Limited if there were too many."""
+        rules = (*self._of_connection, *self._by_weight) if weight else self._of_connection
+        if rules:
+            _, refusal = await self._count(address, rules, weight)
+            if refusal is not None:
+                raise refusal
+
+    async def _count(self, address: Address, rules: Sequence[Limit], weight: int) -> tuple[Counts, Limited | None]:
         now_s = self._now_s()
-        cost = {WEIGHT: weight, RAW: 1}
-        windows = [
-            value for rule in self._by_address for value in (cost[rule.kind], rule.limit, rule.span_s + _SLACK_S)
-        ]
+        cost = {WEIGHT: weight, RAW: 1, CONNECTIONS: 1}
+        windows = [value for rule in rules for value in (cost[rule.kind], rule.limit, rule.span_s + _SLACK_S)]
         answer = await self._counters.ask(
             ARRIVE,
-            self._address_keys(address, now_s),
+            self._address_keys(address, rules, now_s),
             [int(now_s), PATIENCE, FIRST_BAN_S, LONGEST_BAN_S, OFFENCE_MEMORY_S, PATIENCE_SPAN_S + _SLACK_S, *windows],
         )
         if answer is None:
-            return {}
+            return (), None
         banned_until_s, exceeded, *counts = answer
-        headers = self._used_weight(counts)
+        used = tuple(zip(rules, counts, strict=True))
         if banned_until_s:
             metrics.LIMITS_REFUSED.labels("ban").inc()
-            raise errors.banned(banned_until_s, max(1, math.ceil(banned_until_s - now_s))).saying(headers)
+            return used, errors.banned(banned_until_s, max(1, math.ceil(banned_until_s - now_s)))
         if exceeded:
-            rule = self._by_address[exceeded - 1]
+            rule = rules[exceeded - 1]
             metrics.LIMITS_REFUSED.labels(rule.kind).inc()
-            build = errors.too_much_weight if rule.kind == WEIGHT else errors.too_many_requests
-            raise build(rule.limit, _per(rule), rule.ends_in_s(now_s)).saying(headers)
-        return headers
+            return used, _REFUSALS[rule.kind](rule.limit, _per(rule), rule.ends_in_s(now_s))
+        return used, None
 
-    def add_weight(self, address: Address, weight: int, headers: dict[str, str]) -> dict[str, str]:
-        """Count the weight of a request that would have been free; return its headers."""
-        rules = [rule for rule in self._by_address if rule.kind == WEIGHT]
+    def add_weight(self, address: Address, weight: int, used: Counts) -> Counts:
+        """Count the weight of a request that would have been free; return how much is used now."""
         now_s = self._now_s()
-        keys = [_key(_address_tag(address), rule, now_s) for rule in rules]
-        self._counters.tell(ADD, keys, [value for rule in rules for value in (weight, rule.span_s + _SLACK_S)])
-        return {name: str(int(used) + weight) for name, used in headers.items()}
+        keys = [_key(_address_tag(address), rule, now_s) for rule in self._by_weight]
+        windows = [value for rule in self._by_weight for value in (weight, rule.span_s + _SLACK_S)]
+        self._counters.tell(ADD, keys, windows)
+        return tuple((rule, count + weight if rule.kind == WEIGHT else count) for rule, count in used)
 
-    async def reserve(self, account_id: int, orders: int) -> tuple[dict[str, str], list[str]]:
-        """Count orders about to be placed, or raise Limited; return headers and the counters, for giving back."""
+    async def reserve(self, account_id: int, orders: int) -> tuple[Counts, list[str], Limited | None]:
+        """Count orders about to be placed; return how many there are, the counters, for giving back, and a refusal."""
         now_s = self._now_s()
         keys = self._account_keys(account_id, now_s)
         windows = [value for rule in self._by_account for value in (rule.limit, rule.span_s + _SLACK_S)]
         answer = await self._counters.ask(RESERVE, keys, [orders, *windows]) if keys else None
         if answer is None:
-            return {}, []
+            return (), [], None
         exceeded, *counts = answer
-        headers = {
-            f"X-MBX-ORDER-COUNT-{rule.number}{rule.letter}": str(count)
-            for rule, count in zip(self._by_account, counts, strict=True)
-        }
+        placed = tuple(zip(self._by_account, counts, strict=True))
         if exceeded:
             rule = self._by_account[exceeded - 1]
             metrics.LIMITS_REFUSED.labels(ORDERS).inc()
-            raise errors.too_many_orders(rule.limit, _per(rule), rule.ends_in_s(now_s)).saying(headers)
-        return headers, keys
+            return placed, [], errors.too_many_orders(rule.limit, _per(rule), rule.ends_in_s(now_s))
+        return placed, keys, None
 
     def give_back(self, counters: list[str], orders: int) -> None:
         self._counters.tell(TAKE, counters, [orders])
@@ -209,69 +229,82 @@ class Limits:
 
     # Names
 
-    def _address_keys(self, address: Address, now_s: float) -> list[str]:
+    def _address_keys(self, address: Address, rules: Sequence[Limit], now_s: float) -> list[str]:
         tag = _address_tag(address)
         minute = int(now_s) // PATIENCE_SPAN_S
         kept = [f"{tag}:ban", f"{tag}:refusals:{minute}", f"{tag}:offences"]
-        return kept + [_key(tag, rule, now_s) for rule in self._by_address]
+        return kept + [_key(tag, rule, now_s) for rule in rules]
 
     def _account_keys(self, account_id: int, now_s: float) -> list[str]:
         tag = f"crossbook:limits:{{account:{account_id}}}"
         return [_key(tag, rule, now_s) for rule in self._by_account]
 
-    def _used_weight(self, counts: list[int]) -> dict[str, str]:
-        used = [(rule, count) for rule, count in zip(self._by_address, counts, strict=True) if rule.kind == WEIGHT]
-        headers = {f"X-MBX-USED-WEIGHT-{rule.number}{rule.letter}": str(count) for rule, count in used}
-        return {"X-MBX-USED-WEIGHT": str(used[0][1]), **headers} if used else {}
-
 
 class Tally:
-    """What one request uses up: ``arrive``, then ``reserve``, then one of ``succeeded`` and ``failed``."""
+    """What one request uses up: one of ``arrive`` and ``arrive_by_socket``, then ``reserve``, then one of ``succeeded``
+    and ``failed``. These two return headers; ``used`` says the same as a list.
+    """
 
-    __slots__ = ("_address", "_charge", "_counters", "_limits", "_order_headers", "_refusal", "_used", "_weight")
+    __slots__ = ("_address", "_charge", "_counters", "_limits", "_placed", "_refusal", "_used", "_weight")
 
     def __init__(self, limits: Limits, charge: Charge) -> None:
         self._limits = limits
         self._charge = charge
         self._address: Address | None = None
         self._weight = 0
-        self._used: dict[str, str] = {}
-        self._order_headers: dict[str, str] = {}
+        self._used: Counts = ()
+        self._placed: Counts = ()
         self._counters: list[str] = []
         self._refusal: dict[str, str] = {}
 
     async def arrive(self, address: Address, query: bytes, body: bytes) -> None:
         """Raise Limited if the address has used up what it may."""
-        self._weight = _weigh(self._charge, query, body)
-        self._used = await self._limits.arrive(address, 0 if self._charge.free_on_success else self._weight)
+        await self._arrive(address, _weigh(self._charge, query, body), is_raw=True)
+
+    async def arrive_by_socket(self, address: Address, parameters: Mapping[str, str]) -> None:
+        """As ``arrive``. What comes over a socket has weight, but is no raw request."""
+        weight = self._charge.weight
+        await self._arrive(address, weight if isinstance(weight, int) else weight(parameters), is_raw=False)
+
+    async def _arrive(self, address: Address, weight: int, *, is_raw: bool) -> None:
+        self._weight = weight
+        cost = 0 if self._charge.free_on_success else weight
+        self._used, refusal = await self._limits.arrive(address, cost, is_raw=is_raw)
+        if refusal is not None:
+            raise refusal.saying(_weight_headers(self._used))
         self._address = address
 
     async def reserve(self, account_id: int) -> None:
         """Raise Limited if the account has too many unfilled orders for those this request places."""
         if not self._charge.orders:
             return
-        try:
-            self._order_headers, self._counters = await self._limits.reserve(account_id, self._charge.orders)
-        except Limited as error:
-            self._refusal = error.headers
-            raise
+        self._placed, self._counters, refusal = await self._limits.reserve(account_id, self._charge.orders)
+        if refusal is not None:
+            self._refusal = refusal.saying(_order_headers(self._placed)).headers
+            raise refusal
 
     def succeeded(self) -> dict[str, str]:
         """Return the headers of a reply that reports success."""
-        return self._used | self._order_headers
+        return _weight_headers(self._used) | _order_headers(self._placed)
 
     def failed(self, error: DialectError) -> dict[str, str]:
         """Give back and charge what the failure makes due; return the headers of the reply."""
         if self._counters and not _counts_anyway(error):
-            self._limits.give_back(self._counters, self._charge.orders)
+            orders = self._charge.orders
+            self._limits.give_back(self._counters, orders)
+            self._placed = tuple((rule, max(count - orders, 0)) for rule, count in self._placed)
         if isinstance(error, Limited):
-            return self._used | error.headers
+            return _weight_headers(self._used) | error.headers
         if error.status == _TOO_MANY:
             # Half of a request was done because it asked for that; the other half met the limit.
-            return self._used | self._refusal
+            return _weight_headers(self._used) | self._refusal
         if self._charge.free_on_success and self._address is not None:
-            return self._limits.add_weight(self._address, self._weight, self._used)
-        return self._used
+            self._used = self._limits.add_weight(self._address, self._weight, self._used)
+        return _weight_headers(self._used)
+
+    def used(self) -> list[dict[str, Any]]:
+        """Return how much of each limit that the request touches is used, as replies over a socket tell it."""
+        return [rule.describe() | {"count": count} for rule, count in (*self._placed, *self._used)]
 
 
 def first_fill_credits(replies: list[Reply]) -> Counter[int]:
@@ -288,9 +321,9 @@ def first_fill_credits(replies: list[Reply]) -> Counter[int]:
     return credits
 
 
-def describe(limits: Limits | None) -> list[dict[str, Any]]:
+def describe(limits: Limits | None, *, of_sockets: bool = False) -> list[dict[str, Any]]:
     """Return the limits in force, if any are."""
-    return [] if limits is None else limits.describe()
+    return [] if limits is None else limits.describe(of_sockets=of_sockets)
 
 
 async def order_counts(limits: Limits | None, account_id: int) -> list[dict[str, Any]]:
@@ -316,6 +349,16 @@ def _weigh(charge: Charge, query: bytes, body: bytes) -> int:
             # Refused in a moment; nobody needs to know what it asked for.
             return charge.weight({})
     return charge.weight(pairs)
+
+
+def _weight_headers(used: Counts) -> dict[str, str]:
+    weights = [(rule, count) for rule, count in used if rule.kind == WEIGHT]
+    headers = {f"X-MBX-USED-WEIGHT-{rule.number}{rule.letter}": str(count) for rule, count in weights}
+    return {"X-MBX-USED-WEIGHT": str(weights[0][1]), **headers} if weights else {}
+
+
+def _order_headers(placed: Counts) -> dict[str, str]:
+    return {f"X-MBX-ORDER-COUNT-{rule.number}{rule.letter}": str(count) for rule, count in placed}
 
 
 def _key(tag: str, rule: Limit, now_s: float) -> str:

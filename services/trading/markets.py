@@ -11,9 +11,11 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from services.domain.events import MarketDefined, MarketStatusSet
 from services.domain.market import Market, MarketStatus, Venue
 from services.infra.postgres import Pool
 from services.trading import errors, metrics, queries
+from services.trading.feed import JournalEntry
 from services.trading.shared import Shared
 from services.trading.symbol_rules import exchange_symbol
 
@@ -54,16 +56,26 @@ class Listing:
 
 
 class Markets:
-    """A listing is used the moment it is committed by whoever asks for ``listing``, soon by everybody else."""
+    """A listing is used the moment it is committed by whoever asks for ``listing``, and by everybody else when
+    ``on_entry`` hears of it.
+    """
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._listing = Listing(None, {}, Venue())
         self._read_s = float("-inf")
+        self._changed_s = float("-inf")
         self._newest = Shared(self._read)
 
+    def on_entry(self, entry: JournalEntry) -> None:
+        """For the feed."""
+        for events in entry.events:
+            for event in events:
+                if isinstance(event, MarketDefined | MarketStatusSet):
+                    self._changed_s = time.monotonic()
+
     async def all(self) -> dict[str, Market]:
-        if time.monotonic() - self._read_s > _FRESH_S:
+        if self._read_s < max(time.monotonic() - _FRESH_S, self._changed_s):
             await self._newest.get()
         return self._listing.markets
 
@@ -79,6 +91,7 @@ class Markets:
         return await self._newest.get()
 
     async def _read(self) -> Listing:
+        began_s = time.monotonic()
         version = Version(*await self._pool.fetchrow(_VERSION))  # type: ignore[misc]
         is_kept = version == self._listing.version
         metrics.LISTING_READS.labels("kept" if is_kept else "database").inc()
@@ -88,7 +101,7 @@ class Markets:
             markets = [_market(row["definition"], row["status"]) for row in rows]
             venue = await queries.venue(self._pool)
             self._listing = Listing(version, {market.symbol: market for market in markets}, venue)
-        self._read_s = time.monotonic()
+        self._read_s = began_s
         return self._listing
 
 

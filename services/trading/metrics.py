@@ -1,4 +1,4 @@
-"""The trading service's metrics: rate, errors and duration of each route, and the gateway's batching."""
+"""The trading service's metrics: rate, errors and duration of each route, the gateway's batching, the feed, sockets."""
 
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -38,4 +38,25 @@ PRINCIPAL_LOOKUPS = Counter("crossbook_trading_principal_lookups_total", "API ke
 LIMITS_REFUSED = Counter("crossbook_trading_limits_refused_total", "Requests over a rate limit.", ["limit"])
 LIMITS_UNKNOWN = Counter(
     "crossbook_trading_limits_unknown_total", "Counts that Redis did not take, so that nobody was held to them."
+)
+FEED_SEQUENCE = Gauge("crossbook_trading_feed_sequence", "The last journal entry this process has seen.")
+FEED_LAG_SECONDS = Histogram(
+    "crossbook_trading_feed_lag_seconds",
+    "Time from an entry's own time to its delivery in this process.",
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
+)
+FEED_GAPS = Counter("crossbook_trading_feed_gaps_total", "Times the event stream did not go on where it should.")
+FEED_REFILLED = Counter("crossbook_trading_feed_refilled_total", "Entries read from the journal instead.")
+SOCKETS = Gauge("crossbook_trading_sockets", "Open WebSockets.", ["kind"])
+SOCKETS_DROPPED = Counter("crossbook_trading_sockets_dropped_total", "WebSockets closed by this process.", ["reason"])
+MESSAGES_SENT = Counter("crossbook_trading_messages_sent_total", "Messages handed to WebSockets.")
+BYTES_SENT = Counter("crossbook_trading_socket_sent_bytes_total", "Bytes handed to WebSockets, with their frames.")
+BOOKS_ASKED = Counter(
+    "crossbook_trading_books_asked_total", "Depth read from the engine because this process' view was not fresh enough."
+)
+USER_DATA_STREAMS = Gauge("crossbook_trading_user_data_streams", "Accounts followed, once for each connection.")
+USER_DATA_EVENTS = Counter(
+    "crossbook_trading_user_data_events_total",
+    "User events sent: as they happened, or to a client that resumed.",
+    ["source"],
 )

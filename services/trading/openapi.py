@@ -45,7 +45,7 @@ def describe(document: dict[str, Any], endpoints: tuple[Endpoint[Any], ...]) -> 
 
 
 def _operation(endpoint: Endpoint[Any]) -> dict[str, Any]:
-    signed = endpoint.security is not Security.NONE
+    signed = endpoint.security is not Security.NONE and endpoint.is_signed
     operation: dict[str, Any] = {
         "summary": endpoint.summary,
         "operationId": f"{endpoint.method.lower()}{endpoint.path.replace('/', '_')}",
@@ -63,7 +63,12 @@ def _operation(endpoint: Endpoint[Any]) -> dict[str, Any]:
         },
     }
     operation["description"] = _cost(charge_of(endpoint.method, endpoint.path))
-    if signed:
+    if not endpoint.is_signed:
+        operation["security"] = [{"ApiKey": []}]
+        operation["description"] += (
+            f" Needs an API key with the permission `{endpoint.security.value}` and no signature."
+        )
+    elif signed:
         operation["security"] = [{"ApiKey": []}, {"Session": []}]
         operation["description"] += (
             f" Needs the permission `{endpoint.security.value}`. With an API key, `timestamp` and `signature` are "

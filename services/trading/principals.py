@@ -1,7 +1,8 @@
 """Principals: who is calling, by API key or by a web session's access token.
 
 The auth service knows; this keeps its answers for a short time. An entry is dropped when auth announces a change on
-Redis. While that announcement cannot be heard, nothing is kept and every request asks auth.
+Redis, and whoever relies on one for longer than a request is told. While that announcement cannot be heard, nothing
+is kept and every request asks auth.
 """
 
 import asyncio
@@ -66,6 +67,7 @@ class _Authority(msgspec.Struct, frozen=True, rename="camel"):
 class ApiKey(NamedTuple):
     """A key ready for use: parsed once, when auth tells of it. Empty ``networks`` means from anywhere."""
 
+    name: str
     account_id: int
     permissions: frozenset[str]
     signing_key: SigningKey
@@ -74,6 +76,13 @@ class ApiKey(NamedTuple):
 
 
 class Session(msgspec.Struct, frozen=True, rename="camel"):
+    account_id: int
+
+
+class WebSession(NamedTuple):
+    """Somebody signed in, from then until they sign out or stay away for too long."""
+
+    session_id: str
     account_id: int
 
 
@@ -86,6 +95,7 @@ class Principals:
         self._redis = redis
         self._keys: _Kept[ApiKey] = _Kept(settings.principal_ttl_s)
         self._sessions: _Kept[Session] = _Kept(settings.principal_ttl_s)
+        self._followers: dict[str, list[Callable[[], None]]] = {}
         self._verifier: TokenVerifier | None = None
         self._fetched_s = 0.0
 
@@ -95,15 +105,43 @@ class Principals:
 
     async def session_account(self, access_token: str) -> int:
         """The account of a web session; raise -1002 unless token and session are valid."""
+        return (await self.session(access_token)).account_id
+
+    async def session(self, access_token: str) -> WebSession:
+        """The web session itself, on the same terms."""
         try:
             claims = await self._verify(access_token)
         except InvalidToken:
             raise errors.UNAUTHORIZED from None
-        session_id = claims.session_id
-        session = await self._sessions.get(session_id, lambda: self._ask(f"/internal/sessions/{session_id}", Session))
-        if session is None or session.account_id != claims.account_id:
+        session = WebSession(claims.session_id, claims.account_id)
+        if not await self.is_signed_in(session):
             raise errors.UNAUTHORIZED
-        return session.account_id
+        return session
+
+    async def is_signed_in(self, session: WebSession) -> bool:
+        """Whether the session still lasts. Its access tokens come and go meanwhile."""
+        path = f"/internal/sessions/{session.session_id}"
+        found = await self._sessions.get(session.session_id, lambda: self._ask(path, Session))
+        return found is not None and found.account_id == session.account_id
+
+    def follow_key(self, api_key: str, on_change: Callable[[], None]) -> Callable[[], None]:
+        """Call ``on_change`` whenever the key may have changed, until what is returned is called."""
+        return self._follow(API_KEY_CHANGED_PREFIX + api_key, on_change)
+
+    def follow_session(self, session: WebSession, on_change: Callable[[], None]) -> Callable[[], None]:
+        """The same for a web session."""
+        return self._follow(SESSION_CHANGED_PREFIX + session.session_id, on_change)
+
+    def _follow(self, announcement: str, on_change: Callable[[], None]) -> Callable[[], None]:
+        followers = self._followers.setdefault(announcement, [])
+        followers.append(on_change)
+
+        def end() -> None:
+            followers.remove(on_change)
+            if not followers and self._followers.get(announcement) is followers:
+                del self._followers[announcement]
+
+        return end
 
     async def run(self) -> None:
         """Follow auth's announcements; keep nothing while they cannot be heard."""
@@ -129,12 +167,21 @@ class Principals:
     def _set_keeping(self, keeping: bool) -> None:
         self._keys.set_keeping(keeping)
         self._sessions.set_keeping(keeping)
+        if keeping:
+            # What was announced while nobody could hear it is not known.
+            for announcement in tuple(self._followers):
+                self._tell_followers(announcement)
+
+    def _tell_followers(self, announcement: str) -> None:
+        for on_change in tuple(self._followers.get(announcement, ())):
+            on_change()
 
     def _drop(self, announcement: str) -> None:
         if announcement.startswith(API_KEY_CHANGED_PREFIX):
             self._keys.drop(announcement.removeprefix(API_KEY_CHANGED_PREFIX))
         elif announcement.startswith(SESSION_CHANGED_PREFIX):
             self._sessions.drop(announcement.removeprefix(SESSION_CHANGED_PREFIX))
+        self._tell_followers(announcement)
 
     async def _verify(self, access_token: str) -> AccessToken:
         """Check the token; fetch auth's keys when there are none yet or the token names a newer one."""
@@ -157,7 +204,7 @@ class Principals:
 
     async def _ask_key(self, api_key: str) -> ApiKey | None:
         found = await self._ask(f"/internal/api-keys/{api_key}", _Authority)
-        return None if found is None else _ready(found)
+        return None if found is None else _ready(api_key, found)
 
     async def _ask(self, path: str, kind: type[T]) -> T | None:
         try:
@@ -173,7 +220,7 @@ class Principals:
         return msgspec.json.decode(response.content, type=kind)
 
 
-def _ready(found: _Authority) -> ApiKey:
+def _ready(name: str, found: _Authority) -> ApiKey:
     if found.public_key is not None:
         signing_key = public_signing_key(found.public_key)
     elif found.secret_key is not None:
@@ -182,7 +229,7 @@ def _ready(found: _Authority) -> ApiKey:
         raise ValueError("auth knows neither a secret nor a public key")
     networks = tuple(ip_network(text) for text in found.ip_allow_list)
     created_us = (found.created_at - _EPOCH) // _MICROSECOND
-    return ApiKey(found.account_id, found.permissions, signing_key, networks, created_us)
+    return ApiKey(name, found.account_id, found.permissions, signing_key, networks, created_us)
 
 
 class _Kept(Generic[T]):

@@ -33,6 +33,14 @@ class TradingSettings(ServiceSettings):
     gateway_timeout_ms: int = Field(default=6_000, ge=100)
     query_timeout_ms: int = Field(default=5_000, ge=100)
     principal_ttl_s: float = Field(default=30, gt=0)
+    # WebSockets open in this process at once; the rest of ``web.MAX_CONNECTIONS`` is for requests.
+    max_sockets: int = Field(default=3_000, ge=1)
+    # What may wait for one client that reads too slowly before it is dropped.
+    socket_buffer_bytes: int = Field(default=1024 * 1024, ge=16 * 1024)
+    # How many journal entries back a client may resume its user data from.
+    resume_limit: int = Field(default=100_000, ge=0)
+    # The older way to user data: ``/api/v3/userDataStream`` and streams named by its keys.
+    listen_keys: bool = True
 
     @field_validator("engine_urls", "trusted_proxies", mode="before")
     @classmethod

@@ -133,6 +133,10 @@ class Window:
         self.timestamp_us = given if given >= _MICROSECONDS_FROM else given * 1000
         self.recv_window_us = DEFAULT_RECV_WINDOW_US if recv_window is None else _parse_recv_window(recv_window)
 
+    @property
+    def ends_us(self) -> int:
+        return self.timestamp_us + self.recv_window_us
+
     def check(self, now_us: int) -> None:
         if self.timestamp_us >= now_us + _AHEAD_LIMIT_US:
             raise errors.TIMESTAMP_AHEAD

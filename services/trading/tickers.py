@@ -102,14 +102,20 @@ def full_day(found: Statistics, book: Json, open_time: int, close_time: int) -> 
     }
 
 
-def _changes(found: Statistics) -> Json:
+def changes(found: Statistics) -> tuple[str, str, str]:
+    """Price change, the same in percent, and the average price weighted by volume."""
     change_e8 = found.last_e8 - found.open_e8
     average_e8 = found.quote_volume_e8 * ONE_E8 // found.volume_e8 if found.volume_e8 else 0
+    return format_e8(change_e8), percent_rounded_half_up(change_e8, found.open_e8), format_e8(average_e8)
+
+
+def _changes(found: Statistics) -> Json:
+    change, percent, average = changes(found)
     return {
         "symbol": found.symbol,
-        "priceChange": format_e8(change_e8),
-        "priceChangePercent": percent_rounded_half_up(change_e8, found.open_e8),
-        "weightedAvgPrice": format_e8(average_e8),
+        "priceChange": change,
+        "priceChangePercent": percent,
+        "weightedAvgPrice": average,
     }
 
 

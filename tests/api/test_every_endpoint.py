@@ -84,6 +84,9 @@ CALLS: dict[tuple[str, str], list[dict[str, str]]] = {
     ("GET", "/api/v3/myAllocations"): [{"symbol": "BTCUSDT"}],
     ("GET", "/api/v3/account/commission"): [{"symbol": "BTCUSDT"}],
     ("GET", "/api/v3/myFilters"): [{"symbol": "BTCUSDT"}],
+    ("POST", "/api/v3/userDataStream"): [{}],
+    ("PUT", "/api/v3/userDataStream"): [{"listenKey": "{listen key}"}],
+    ("DELETE", "/api/v3/userDataStream"): [{"listenKey": "{listen key}"}],
     ("GET", "/sapi/v1/system/status"): [{}],
     ("GET", "/sapi/v1/account/status"): [{}],
     ("GET", "/sapi/v1/account/apiTradingStatus"): [{}],
@@ -141,10 +144,9 @@ def test_an_endpoint_answers_in_its_shape(route: tuple[str, str], busy: Trader) 
     method, path = route
     open_id = str(busy.get("openOrders")[0]["orderId"])
     list_id = str(busy.get("openOrderList")[0]["orderListId"])
+    known = {"{open}": open_id, "{list}": list_id, "{listen key}": busy.post("userDataStream")["listenKey"]}
     for parameters in CALLS[route]:
-        filled = {
-            name: value.replace("{open}", open_id).replace("{list}", list_id) for name, value in parameters.items()
-        }
+        filled = {name: known.get(value, value) for name, value in parameters.items()}
         answer = succeeded(busy.send(method, path, filled))
         assert answer != [] or path in EMPTY, "an empty list shows no shape"
         # Percentages have three places; the schema sees to that.

@@ -123,6 +123,7 @@ def test_the_originals_limits() -> None:
         {"rateLimitType": "ORDERS", "interval": "SECOND", "intervalNum": 10, "limit": 100},
         {"rateLimitType": "ORDERS", "interval": "DAY", "intervalNum": 1, "limit": 200000},
         {"rateLimitType": "RAW_REQUESTS", "interval": "MINUTE", "intervalNum": 5, "limit": 300000},
+        {"rateLimitType": "CONNECTIONS", "interval": "MINUTE", "intervalNum": 5, "limit": 300},
     ]
 
 
@@ -229,6 +230,19 @@ async def test_too_many_requests(exchange_of: Exchange) -> None:
         assert (await visit(limits, CANCEL)).succeeded() == {}
     error = await refused(limits, CANCEL)
     assert (error.status, error.code, error.headers) == (429, -1003, {"Retry-After": "300"})
+
+
+async def test_too_many_connections(exchange_of: Exchange) -> None:
+    limits = await exchange_of.process("CONNECTIONS=3/5M,REQUEST_WEIGHT=7/1M,RAW_REQUESTS=1/1M")
+    for _ in range(3):
+        await limits.connect(HOME, 2)
+    with pytest.raises(Limited) as caught:
+        await limits.connect(HOME, 0)
+    error = caught.value
+    assert (error.status, error.code, error.headers) == (429, -1034, {"Retry-After": "300"})
+    assert error.message == "Too many connection attempts from IP; current limit is 3 per '5 MINUTE'."
+    assert used((await visit(limits)).succeeded()) == "7", "connections weigh something, but are no requests"
+    await limits.connect(AWAY, 2)
 
 
 async def test_an_ipv6_subnet_is_one_client(exchange_of: Exchange) -> None:

@@ -2,8 +2,8 @@
 
 from redis.asyncio import Redis
 
+from services.domain.event_stream import EVENTS_FIELD, STREAM_KEY
 from services.domain.orders import Side
-from services.engine.publisher import EVENTS_FIELD, STREAM_KEY
 from services.infra.postgres import Connection
 from tests.engine.conftest import ALICE, StartEngine, active, fund, limit, submit, until
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 import asyncpg
 import pytest
 
+from services.domain.aggregates import Aggregates
 from services.engine import verify
-from services.engine.projection import CANDLE_US, Aggregates
+from services.engine.projection import CANDLE_US
 from services.infra.postgres import Connection
 from services.local.embedded import EmbeddedPostgres
 from services.local.migrate import upgrade

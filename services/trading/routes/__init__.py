@@ -3,7 +3,17 @@
 from typing import Any
 
 from services.trading.endpoint import Endpoint
-from services.trading.routes import account, cancel_replace, general, market_data, order_lists, orders, sapi, tickers
+from services.trading.routes import (
+    account,
+    cancel_replace,
+    general,
+    listen_keys,
+    market_data,
+    order_lists,
+    orders,
+    sapi,
+    tickers,
+)
 
 ENDPOINTS: tuple[Endpoint[Any], ...] = (
     *general.ENDPOINTS,
@@ -13,5 +23,6 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
     *cancel_replace.ENDPOINTS,
     *order_lists.ENDPOINTS,
     *account.ENDPOINTS,
+    *listen_keys.ENDPOINTS,
     *sapi.ENDPOINTS,
 )

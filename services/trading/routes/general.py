@@ -46,7 +46,7 @@ async def exchange_info(call: Call, parameters: ExchangeInfoParameters) -> dict[
     return {
         "timezone": "UTC",
         "serverTime": call.now_us // call.unit,
-        "rateLimits": limits.describe(call.services.limits),
+        "rateLimits": limits.describe(call.services.limits, of_sockets=call.is_socket),
         "exchangeFilters": exchange_filters(listing.venue),
         "symbols": [listing.symbol(market, show_permission_sets=parameters.show_permission_sets) for market in chosen],
     }

@@ -6,7 +6,7 @@ from pydantic import PlainValidator, WithJsonSchema
 
 from services.domain.market import Market
 from services.domain.money import format_e8
-from services.domain.protocol import Depth, ReadDepth
+from services.domain.protocol import Depth
 from services.trading import errors, market_queries, market_schemas, render
 from services.trading.candles import MINUTE_US, SECOND_US, Candle, Grid, Interval, parse_time_zone
 from services.trading.endpoint import Call, Endpoint, Security
@@ -99,9 +99,7 @@ def _check_status(market: Market, status: object) -> None:
 
 
 async def read_depth(call: Call, symbol: str, limit: int) -> Depth:
-    reply = await call.services.gateway.submit(ReadDepth(symbol, limit))
-    assert isinstance(reply, Depth), "the engine answers ReadDepth with Depth"
-    return reply
+    return await call.services.books.read(symbol, limit)
 
 
 async def trades(call: Call, parameters: TradesParameters) -> list[dict[str, Any]]:

@@ -1,0 +1,42 @@
+"""User data of one process: what the parts of this package need of each other, put together once."""
+
+import asyncio
+
+from redis.asyncio import Redis
+
+from services.infra.postgres import Pool
+from services.trading.feed import Feed
+from services.trading.principals import Principals
+from services.trading.settings import TradingSettings
+from services.trading.streams.connection import Connection
+from services.trading.user_data.credentials import Credentials
+from services.trading.user_data.listen_key_streams import ListenKeyStreams
+from services.trading.user_data.listen_keys import ListenKeys
+from services.trading.user_data.streams import UserDataStreams
+from services.trading.user_data.subscriptions import Subscriptions
+
+
+class UserData:
+    """``start`` it when the feed stands and before that runs; then ``run`` it as a task."""
+
+    def __init__(self, settings: TradingSettings, feed: Feed, pool: Pool, principals: Principals, redis: Redis) -> None:
+        self.streams = UserDataStreams(feed, pool, settings.resume_limit)
+        self.credentials = Credentials(principals, settings.principal_ttl_s)
+        # None when the setting says that there shall be none.
+        self.listen_keys = ListenKeys(redis) if settings.listen_keys else None
+        self.listen_key_streams = (
+            None if self.listen_keys is None else ListenKeyStreams(self.streams, self.credentials, self.listen_keys)
+        )
+
+    async def start(self) -> None:
+        await self.streams.start()
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.credentials.run())
+            if self.listen_key_streams is not None:
+                tasks.create_task(self.listen_key_streams.run())
+
+    def subscriptions(self, connection: Connection, unit: int) -> Subscriptions:
+        """Those of one connection to the WebSocket API."""
+        return Subscriptions(self.streams, self.credentials, connection, unit)

@@ -1,0 +1,1 @@
+"""What this process keeps of each market, folded from the feed."""

@@ -1,0 +1,1 @@
+"""The WebSocket API: the requests of REST over one connection (compatibility reference section 8)."""

@@ -1,0 +1,1 @@
+"""What reaches clients over WebSockets, from a running exchange."""
