@@ -87,6 +87,16 @@ LIVES: dict[str, tuple[str, str, str, list[str]]] = {
             "balances 9800+200USDT",
         ],
     ),
+    "a replacement is refused after its cancel": (
+        "ada buys 1 at 90 as bid",
+        "ada replaces bid with buys 200 at 95 as new",
+        "ada",
+        [
+            "CANCELED/CANCELED C=bid r=NONE",
+            "REJECTED/REJECTED c=new i=-1 q=200 p=95 r=INSUFFICIENT_BALANCES w=false z=0",
+            "balances 10000+0USDT",
+        ],
+    ),
     "nobody else hears of it": ("", "ada buys 2 at 100 as bid", "bob", []),
     "the taker of two makers": (
         "bob sells 1 at 99 as low, bob sells 1 at 100 as high",

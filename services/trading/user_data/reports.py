@@ -13,6 +13,7 @@ An execution id is derived from that cursor, but for an amendment, whose id the 
 from collections.abc import Container, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
+from services.domain.commands import PlaceOrder
 from services.domain.events import (
     BalanceChanged,
     Event,
@@ -27,6 +28,7 @@ from services.domain.events import (
     OrderListChanged,
     OrderListState,
     OrderTriggered,
+    ReplacementRefused,
 )
 from services.domain.market import Market
 from services.domain.money import format_e8, notional_exact
@@ -36,10 +38,12 @@ from services.domain.orders import (
     ExpiryReason,
     OrderDetails,
     OrderState,
+    OrderStatus,
     SelfTradePrevention,
     Side,
     TimeInForce,
 )
+from services.domain.refusals import Refusal
 
 Json = dict[str, Any]
 
@@ -50,6 +54,11 @@ EXECUTIONS_PER_ENTRY: Final = 2**16
 _NO_ID: Final = -1
 _MATCHED_ON_BOTH_SIDES: Final = frozenset({SelfTradePrevention.DECREMENT, SelfTradePrevention.TRANSFER})
 _NOT_SPECIAL: Final = OrderDetails()
+_REJECT_REASONS: Final = {
+    Refusal.INSUFFICIENT_BALANCE: "INSUFFICIENT_BALANCES",
+    Refusal.WOULD_TRIGGER_IMMEDIATELY: "STOP_PRICE_WOULD_TRIGGER_IMMEDIATELY",
+    Refusal.WOULD_MATCH_IMMEDIATELY: "WOULD_MATCH_IMMEDIATELY",
+}
 
 
 def user_events(
@@ -126,6 +135,8 @@ class _Telling:
                 self._prevention(event)
             case OrderAmended():
                 self._amendment(event)
+            case ReplacementRefused():
+                self._refusal(event)
             case FundsDeposited():
                 self._transfer(event.account_id, event.asset, event.amount_e8)
             case FundsWithdrawn():
@@ -244,6 +255,44 @@ class _Telling:
             "REPLACED", original_client_order_id=event.old_client_order_id, execution_id=event.execution_id
         )
         self._report(event.order, execution)
+
+    def _refusal(self, event: ReplacementRefused) -> None:
+        """An order that never was has no id. A refusal without a reason in the dialect is told to the caller only."""
+        reason = _REJECT_REASONS.get(event.reason)
+        if reason is not None:
+            more = {"X": "REJECTED", "r": reason, "i": _NO_ID}
+            self._report(self._never_was(event.order), _Execution("REJECTED"), more)
+
+    def _never_was(self, order: PlaceOrder) -> OrderState:
+        time_us = self._time * self._unit
+        return OrderState(
+            0,
+            order.account_id,
+            order.symbol,
+            order.client_order_id,
+            order.side,
+            order.type,
+            order.time_in_force,
+            order.price_e8,
+            order.quantity_e8,
+            order.quote_quantity_e8,
+            0,
+            0,
+            OrderStatus.NEW,
+            time_us,
+            time_us,
+            0,
+            self_trade_prevention=order.self_trade_prevention or SelfTradePrevention.NONE,
+            details=OrderDetails(
+                stop_price_e8=order.stop_price_e8,
+                trailing_delta=order.trailing_delta,
+                iceberg_e8=order.iceberg_e8,
+                strategy_id=order.strategy_id,
+                strategy_type=order.strategy_type,
+                peg_price=order.peg_price,
+                peg_offset=order.peg_offset,
+            ),
+        )
 
     def _prevention(self, event: MatchPrevented) -> None:
         """Only the sides that lost something are told."""
