@@ -30,7 +30,8 @@ class Listener:
         self._heard_more = asyncio.Event()
 
     async def has_heard_of(self, orders: int) -> None:
-        while sum("i" in event for event in self.heard) < orders:
+        """And of the balances after them."""
+        while sum("i" in event for event in self.heard) < orders or self.heard[-1]["e"] != "outboundAccountPosition":
             self._heard_more.clear()
             await self._heard_more.wait()
 
