@@ -43,7 +43,8 @@ def normalise_password(password: str) -> str:
     # JSON can spell half of a surrogate pair, which has no bytes to hash.
     if any("\ud800" <= character <= "\udfff" for character in normalised):
         raise ValueError("must be valid Unicode")
-    if not PASSWORD_CHARS_MIN <= len(normalised) <= PASSWORD_CHARS_MAX:
+    # A character may stand for several or be put together from several: both lengths count.
+    if not all(PASSWORD_CHARS_MIN <= len(form) <= PASSWORD_CHARS_MAX for form in (password, normalised)):
         raise ValueError(f"must have {PASSWORD_CHARS_MIN} to {PASSWORD_CHARS_MAX} characters")
     return normalised
 

@@ -160,7 +160,7 @@ def test_every_parameter_has_its_dialect_error_when_it_is_wrong(endpoint: Endpoi
 
 def _right(name: str) -> str:
     """A value for a mandatory parameter, by what its name ends with."""
-    words = {"cancelReplaceMode": "STOP_ON_FAILURE", "interval": "1m"}
+    words = {"cancelReplaceMode": "STOP_ON_FAILURE", "interval": "1m", "listenKey": "k" * 64}
     if name in words:
         return words[name]
     ends = {"symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "id": "1", "price": "1", "qty": "1", "quantity": "1"}

@@ -43,6 +43,7 @@ async def test_create_list_look_up_delete(client: httpx.AsyncClient, join: Join,
         "secretKey": key["secretKey"],
         "permissions": ["read", "trade"],
         "ipAllowList": [],
+        "createdAt": key["createdAt"],
     }
 
     deleted = await client.delete(f"/auth/v1/api-keys/{key['apiKey']}", headers=ada.bearer)
