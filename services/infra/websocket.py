@@ -1,8 +1,8 @@
 """uvicorn's WebSocket protocol, which also takes frames that are ready to be sent.
 
 A message to thousands of clients is encoded and framed once: frames from a server are not masked and, without
-compression, the same for everyone. Writing one costs a third of a message through ASGI (docs/performance.md) and needs
-no task for each connection.
+compression, the same for everyone. Writing one costs half of what a message through ASGI and a task of each
+connection's own does, nearly all of it in the kernel (docs/adr/0011).
 
 An application finds the protocol of its connection in the scope: ``protocol_of(scope)``. It writes only between accept
 and close, and looks at ``waiting_bytes`` itself: nothing here waits for a slow client.

@@ -98,7 +98,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         statement_timeout_ms=settings.query_timeout_ms,
     )
     gateway, principals = Gateway(settings), Principals(settings, client)
-    markets, feed, hub = Markets(pool), Feed(pool, client), Hub()
+    markets, feed, hub = Markets(pool), Feed(pool, client), Hub(settings.max_subscriptions)
     books, tape = Books(feed, gateway, JournalHead(pool)), Tape(feed, pool)
     streams = MarketStreams(hub, feed, books, tape)
     connections: Connections = app.state.connections

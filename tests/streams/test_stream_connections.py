@@ -189,3 +189,19 @@ async def in_order(socket: StreamSocket, update_id: int) -> None:
         assert event["U"] == position + 1
         position = event["u"]
     assert position == update_id
+
+
+async def test_all_connections_share_a_number_of_subscriptions(system: RunningSystem, tmp_path: Path) -> None:
+    with trading_process(system, tmp_path / "trading.log", {"CROSSBOOK_MAX_SUBSCRIPTIONS": "3"}) as base_url:
+        async with open_streams(base_url, "/ws/a@trade/b@trade") as first:
+            async with open_streams(base_url, "/ws/a@trade/b@trade") as second:
+                await asyncio.wait_for(second.connection.wait_closed(), TIMEOUT_S)
+                assert (second.connection.close_code, second.connection.close_reason) == (
+                    1013,
+                    "Too many subscriptions",
+                )
+            # What it had taken is given back.
+            await first.ask("UNSUBSCRIBE", "a@trade", "c@trade")
+            await until(lambda: metric(base_url, "crossbook_trading_sockets") == 1)
+            await first.ask("SUBSCRIBE", "c@trade", "d@trade")
+            assert await first.ask("LIST_SUBSCRIPTIONS") == ["b@trade", "c@trade", "d@trade"]
