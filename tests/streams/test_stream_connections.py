@@ -205,3 +205,19 @@ async def test_all_connections_share_a_number_of_subscriptions(system: RunningSy
             await until(lambda: metric(base_url, "crossbook_trading_sockets") == 1)
             await first.ask("SUBSCRIBE", "c@trade", "d@trade")
             assert await first.ask("LIST_SUBSCRIPTIONS") == ["b@trade", "c@trade", "d@trade"]
+
+
+async def test_another_engine_goes_on_where_the_last_one_ended(start_system: StartSystem) -> None:
+    """Followers notice nothing: it replays the journal, and update ids with it."""
+    system = await asyncio.to_thread(start_system)
+    with http_of(system.base_url) as http:
+        trader = Trader(http, await asyncio.to_thread(system.create_account, {"USDT": "1000000"}))
+        async with open_streams(system.base_url, "/ws/btcusdt@depth@100ms") as socket:
+            await asyncio.to_thread(quote, trader, 3)
+            await in_order(socket, 3)
+            await asyncio.to_thread(system.kill_process, "engine")
+            await asyncio.to_thread(system.wait_ready)
+            await asyncio.to_thread(quote, trader, 2)
+            await in_order(socket, 5)
+            book = await asyncio.to_thread(trader.get, "depth", symbol="BTCUSDT")
+            assert (book["lastUpdateId"], len(book["bids"])) == (5, 3)
