@@ -116,6 +116,12 @@ async def test_with_limits_five_messages_a_second(system: RunningSystem, tmp_pat
                 await connection.send(json.dumps({"method": "LIST_SUBSCRIPTIONS", "id": number}))
             await asyncio.wait_for(connection.wait_closed(), TIMEOUT_S)
             assert (connection.close_code, connection.close_reason) == (1008, "Too many requests")
+        async with connect(url, proxy=None) as connection:
+            for _ in range(3):
+                await connection.ping()
+                await connection.pong()
+            await asyncio.wait_for(connection.wait_closed(), TIMEOUT_S)
+            assert (connection.close_code, connection.close_reason) == (1008, "Too many requests")
 
 
 @pytest.mark.parametrize(
