@@ -1,8 +1,8 @@
 """uvicorn's WebSocket protocol, which also takes frames that are ready to be sent.
 
 A message to thousands of clients is encoded and framed once: frames from a server are not masked and, without
-compression, the same for everyone. Writing one costs a third of a message through ASGI (docs/performance.md) and needs
-no task for each connection.
+compression, the same for everyone. Writing one costs half of what a message through ASGI and a task of each
+connection's own does, nearly all of it in the kernel (docs/adr/0011).
 
 An application finds the protocol of its connection in the scope: ``protocol_of(scope)``. It writes only between accept
 and close, and looks at ``waiting_bytes`` itself: nothing here waits for a slow client.
@@ -10,10 +10,12 @@ and close, and looks at ``waiting_bytes`` itself: nothing here waits for a slow 
 
 import asyncio
 import socket
+from collections.abc import Callable
 from typing import Final
 
 from starlette.types import Scope
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import Frame
 from websockets.protocol import State
 
 PING_INTERVAL_S: Final = 20.0
@@ -28,6 +30,10 @@ _FINAL_TEXT: Final = 0x81
 
 
 class FramingProtocol(WebSocketsSansIOProtocol):
+    """``on_control`` is told of every ping and pong, which ASGI says nothing of."""
+
+    on_control: Callable[[], None] | None = None
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         connection = transport.get_extra_info("socket")
@@ -37,6 +43,16 @@ class FramingProtocol(WebSocketsSansIOProtocol):
         super().handle_connect(event)
         if not self.handshake_complete:
             self.scope["extensions"][_EXTENSION] = self  # type: ignore[assignment]
+
+    def handle_ping(self) -> None:
+        super().handle_ping()
+        if self.on_control is not None:
+            self.on_control()
+
+    def handle_pong(self, event: Frame) -> None:
+        super().handle_pong(event)
+        if self.on_control is not None:
+            self.on_control()
 
     def write_frame(self, frame: bytes) -> None:
         """Send a whole frame, or nothing once the connection is closing."""

@@ -102,7 +102,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     )
     history = History(pool, await open_replica(settings))
     gateway, principals = Gateway(settings), Principals(settings, client)
-    markets, feed, hub = Markets(pool), Feed(pool, client), Hub()
+    markets, feed, hub = Markets(pool), Feed(pool, client), Hub(settings.max_subscriptions)
     books, tape = Books(feed, gateway, JournalHead(pool)), Tape(feed, pool)
     streams = MarketStreams(hub, feed, books, tape)
     connections: Connections = app.state.connections

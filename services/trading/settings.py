@@ -35,6 +35,8 @@ class TradingSettings(ServiceSettings):
     principal_ttl_s: float = Field(default=30, gt=0)
     # WebSockets open in this process at once; the rest of ``web.MAX_CONNECTIONS`` is for requests.
     max_sockets: int = Field(default=3_000, ge=1)
+    # Streams that all of them together may listen to; one may to 1024.
+    max_subscriptions: int = Field(default=250_000, ge=1)
     # What may wait for one client that reads too slowly before it is dropped.
     socket_buffer_bytes: int = Field(default=1024 * 1024, ge=16 * 1024)
     # How many journal entries back a client may resume its user data from.

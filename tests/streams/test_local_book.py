@@ -20,6 +20,7 @@ from services.infra.postgres import Connection
 from tests.api.trader import Trader, now_ms
 from tests.running import RunningSystem
 from tests.streams.local_book import LocalBook, engine_depth
+from tests.streams.test_stream_connections import metric
 from tests.streams.trading_process import trading_process
 
 SYMBOL = "BTCUSDT"
@@ -109,7 +110,10 @@ async def test_every_local_book_ends_as_the_engines(start_system: Callable[..., 
             await reach(book, follower, update_id)
             assert (book.update_id, book.bids, book.asks) == (update_id, bids, asks)
             follower.cancel()
+        lost = [metric(url, "crossbook_trading_feed_refilled_total") for url in urls]
     await asyncio.wait(followers)
+    # The disturbance was one.
+    assert all(lost), lost
     assert set(done) == {"delete", "trim", "flush", "repeat"}
     assert bids and asks
     assert sum(book.connections for book in books) > 2 * CLIENTS

@@ -116,6 +116,12 @@ async def test_with_limits_five_messages_a_second(system: RunningSystem, tmp_pat
                 await connection.send(json.dumps({"method": "LIST_SUBSCRIPTIONS", "id": number}))
             await asyncio.wait_for(connection.wait_closed(), TIMEOUT_S)
             assert (connection.close_code, connection.close_reason) == (1008, "Too many requests")
+        async with connect(url, proxy=None) as connection:
+            for _ in range(3):
+                await connection.ping()
+                await connection.pong()
+            await asyncio.wait_for(connection.wait_closed(), TIMEOUT_S)
+            assert (connection.close_code, connection.close_reason) == (1008, "Too many requests")
 
 
 @pytest.mark.parametrize(
@@ -189,3 +195,35 @@ async def in_order(socket: StreamSocket, update_id: int) -> None:
         assert event["U"] == position + 1
         position = event["u"]
     assert position == update_id
+
+
+async def test_all_connections_share_a_number_of_subscriptions(system: RunningSystem, tmp_path: Path) -> None:
+    with trading_process(system, tmp_path / "trading.log", {"CROSSBOOK_MAX_SUBSCRIPTIONS": "3"}) as base_url:
+        async with open_streams(base_url, "/ws/a@trade/b@trade") as first:
+            async with open_streams(base_url, "/ws/a@trade/b@trade") as second:
+                await asyncio.wait_for(second.connection.wait_closed(), TIMEOUT_S)
+                assert (second.connection.close_code, second.connection.close_reason) == (
+                    1013,
+                    "Too many subscriptions",
+                )
+            # What it had taken is given back.
+            await first.ask("UNSUBSCRIBE", "a@trade", "c@trade")
+            await until(lambda: metric(base_url, "crossbook_trading_sockets") == 1)
+            await first.ask("SUBSCRIBE", "c@trade", "d@trade")
+            assert await first.ask("LIST_SUBSCRIPTIONS") == ["b@trade", "c@trade", "d@trade"]
+
+
+async def test_another_engine_goes_on_where_the_last_one_ended(start_system: StartSystem) -> None:
+    """Followers notice nothing: it replays the journal, and update ids with it."""
+    system = await asyncio.to_thread(start_system)
+    with http_of(system.base_url) as http:
+        trader = Trader(http, await asyncio.to_thread(system.create_account, {"USDT": "1000000"}))
+        async with open_streams(system.base_url, "/ws/btcusdt@depth@100ms") as socket:
+            await asyncio.to_thread(quote, trader, 3)
+            await in_order(socket, 3)
+            await asyncio.to_thread(system.kill_process, "engine")
+            await asyncio.to_thread(system.wait_ready)
+            await asyncio.to_thread(quote, trader, 2)
+            await in_order(socket, 5)
+            book = await asyncio.to_thread(trader.get, "depth", symbol="BTCUSDT")
+            assert (book["lastUpdateId"], len(book["bids"])) == (5, 3)

@@ -5,7 +5,7 @@ client that lets more pile up is dropped (close code 1008, reason "Slow consumer
 on top of that, as long as they may be: who answers requests reads no more of them until the client has taken these.
 
 Bounds: connections in this process, bytes waiting for one, bytes of a message received (``services/infra/web.py``),
-messages received a second, and 24 hours. The server's own pings end connections that no longer answer.
+messages, pings and pongs received a second, and 24 hours. The server's own pings end connections that no longer answer.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ class Connection:
     """One accepted WebSocket. ``connected_us`` is when; ``kind`` says what for, in metrics."""
 
     __slots__ = (
-        *("_buffer_limit", "_closed", "_protocol", "_replies_bytes"),
+        *("_buffer_limit", "_closed", "_per_s", "_protocol", "_received", "_replies_bytes", "_window_s"),
         *("connected_us", "id", "kind", "on_shutdown", "socket"),
     )
 
@@ -56,6 +56,11 @@ class Connection:
         self._buffer_limit = buffer_limit
         # How many of the bytes that wait may be replies.
         self._replies_bytes = 0
+        # Messages, pings and pongs since ``_window_s``.
+        self._received = 0
+        self._window_s = 0.0
+        self._per_s = GENEROUS_MESSAGES_PER_S
+        self._protocol.on_control = self._count
         self._closed = False
 
     @property
@@ -73,12 +78,9 @@ class Connection:
         """Send what ``text_frame`` made, which many connections may share. Whoever multiplies it counts it."""
         if self._closed:
             return
-        protocol = self._protocol
-        protocol.write_frame(frame)
-        if protocol.waiting_bytes > self._buffer_limit:
-            self._replies_bytes = min(self._replies_bytes, protocol.waiting_bytes)
-            if protocol.waiting_bytes > self._buffer_limit + self._replies_bytes:
-                self.close(POLICY_VIOLATION, "Slow consumer")
+        self._protocol.write_frame(frame)
+        if self._protocol.waiting_bytes > self._buffer_limit:
+            self._drop_if_slow()
 
     def reply(self, message: bytes) -> None:
         """Send what the client asked for, however long it is."""
@@ -100,9 +102,12 @@ class Connection:
         self._protocol.drop(code, reason)
 
     async def messages(self, per_s: int) -> AsyncIterator[str | bytes]:
-        """What the client says, until it or this side ends the connection; more than ``per_s`` messages end it too."""
+        """What the client says, until it or this side ends the connection.
+
+        More than ``per_s`` messages, pings and pongs in a second end it too.
+        """
+        self._per_s = per_s
         deadline_s = asyncio.get_running_loop().time() + LIFETIME_S
-        window_s, received = 0.0, 0
         while not self._closed:
             try:
                 async with asyncio.timeout_at(deadline_s):
@@ -113,15 +118,27 @@ class Connection:
             if event["type"] == "websocket.disconnect":
                 self._closed = True
                 return
-            now_s = time.monotonic()
-            if now_s - window_s >= _WINDOW_S:
-                window_s, received = now_s, 0
-            received += 1
-            if received > per_s:
-                self.close(POLICY_VIOLATION, "Too many requests")
+            self._count()
+            if not self.is_open:
                 return
             text = event.get("text")
             yield event["bytes"] if text is None else text
+
+    def _count(self) -> None:
+        now_s = time.monotonic()
+        if now_s - self._window_s >= _WINDOW_S:
+            self._window_s, self._received = now_s, 0
+        self._received += 1
+        if self._received > self._per_s:
+            self.close(POLICY_VIOLATION, "Too many requests")
+        elif self._protocol.waiting_bytes > self._buffer_limit:
+            # Pings are answered by the protocol itself.
+            self._drop_if_slow()
+
+    def _drop_if_slow(self) -> None:
+        self._replies_bytes = min(self._replies_bytes, self._protocol.waiting_bytes)
+        if self._protocol.waiting_bytes > self._buffer_limit + self._replies_bytes:
+            self.close(POLICY_VIOLATION, "Slow consumer")
 
     def ended(self) -> None:
         self._closed = True

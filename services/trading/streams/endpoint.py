@@ -17,9 +17,9 @@ from starlette.websockets import WebSocket
 from services.trading.endpoint import Services, parse_time_unit
 from services.trading.errors import DialectError
 from services.trading.streams import control, handshake, payloads
-from services.trading.streams.connection import GENEROUS_MESSAGES_PER_S, POLICY_VIOLATION, Connection
+from services.trading.streams.connection import GENEROUS_MESSAGES_PER_S, POLICY_VIOLATION, TRY_AGAIN_LATER, Connection
 from services.trading.streams.control import ControlError, Request
-from services.trading.streams.hub import MILLISECOND, Hub, Subscriber
+from services.trading.streams.hub import MILLISECOND, Hub, HubFull, Subscriber
 from services.trading.user_data.listen_key_streams import ListenKeyStreams
 from services.trading.user_data.listen_keys import is_listen_key
 
@@ -52,12 +52,15 @@ class StreamSocket:
     def subscribe(self, streams: Iterable[str]) -> list[str]:
         """Return those that are new; end the connection if they are too many."""
         added = []
-        for stream in streams:
-            if self._hub.subscribe(self._subscriber, stream):
-                added.append(stream)
-            if len(self._subscriber.topics) > MAX_STREAMS:
-                self._connection.close(POLICY_VIOLATION, "Too many streams")
-                break
+        try:
+            for stream in streams:
+                if self._hub.subscribe(self._subscriber, stream):
+                    added.append(stream)
+                if len(self._subscriber.topics) > MAX_STREAMS:
+                    self._connection.close(POLICY_VIOLATION, "Too many streams")
+                    break
+        except HubFull:
+            self._connection.close(TRY_AGAIN_LATER, "Too many subscriptions")
         return added
 
     def catch_up(self, streams: Iterable[str], resume: str | None = None) -> None:

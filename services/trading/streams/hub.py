@@ -28,6 +28,10 @@ class Topic(NamedTuple):
     unit: int = MILLISECOND
 
 
+class HubFull(Exception):
+    """All connections together listen to as many streams as they may."""
+
+
 class Source(Protocol):
     """Makes the messages of the topics it knows, and ignores others."""
 
@@ -64,10 +68,12 @@ class _Audience:
 
 
 class Hub:
-    """``sources`` are asked in order; add them before the first subscription."""
+    """``sources`` are asked in order; add them before the first subscription. ``limit`` bounds all subscriptions."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int) -> None:
         self.sources: list[Source] = []
+        self._limit = limit
+        self._subscriptions = 0
         self._audiences: dict[Topic, _Audience] = {}
 
     def __contains__(self, topic: Topic) -> bool:
@@ -75,10 +81,16 @@ class Hub:
         return topic in self._audiences
 
     def subscribe(self, subscriber: Subscriber, stream: str) -> bool:
-        """From now on; once only, however often it is asked for. False if it was subscribed already."""
+        """From now on; once only, however often it is asked for. False if it was subscribed already.
+
+        Raise HubFull if there is no room for another.
+        """
         topic = Topic(stream, subscriber.unit)
         if topic in subscriber.topics:
             return False
+        if self._subscriptions >= self._limit:
+            raise HubFull
+        self._subscriptions += 1
         subscriber.topics[topic] = None
         audience = self._audiences.get(topic)
         if audience is None:
@@ -100,6 +112,7 @@ class Hub:
         if topic not in subscriber.topics:
             return
         del subscriber.topics[topic]
+        self._subscriptions -= 1
         audience = self._audiences[topic]
         del _side(audience, subscriber)[subscriber.connection]
         if not audience.bare and not audience.enveloped:
