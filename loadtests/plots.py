@@ -76,6 +76,21 @@ def _snapshots(axes: Axes, result: dict[str, Any]) -> None:
     _percentile_axes(axes, "Commands to an engine with 100,000 open orders")
 
 
+def _fanout(axes: Axes, result: dict[str, Any]) -> None:
+    steps = [step for step in result["figures"]["one_market"] if step["latency"]]
+    for share in ("p50", "p90", "p99"):
+        axes.plot(
+            [step["messages_per_s"] for step in steps],
+            [step["latency"][f"{share}_ms"] for step in steps],
+            "o-",
+            label=share,
+        )
+    axes.set(xlabel="messages delivered per second", ylabel="from the engine's batch to receipt (ms)", yscale="log")
+    axes.set_title(f"Trades of one market to {steps[0]['subscribers']} subscribers", fontsize=10)
+    axes.grid(visible=True, which="both", alpha=0.3)
+    axes.legend(fontsize=8)
+
+
 def _percentiles(axes: Axes, summary: dict[str, Any], label: str | None, colour: str | None = None) -> None:
     """Latency over the share of requests that were faster, the share drawn in nines."""
     total = sum(count for _, count in summary["histogram_us"])
@@ -104,4 +119,5 @@ _PLOTS: Final[dict[str, Callable[[Axes, dict[str, Any]], None]]] = {
     "open_loop": _open_loop,
     "capacity": _capacity,
     "snapshots": _snapshots,
+    "fanout": _fanout,
 }
