@@ -12,7 +12,6 @@ import time
 from collections.abc import Awaitable, Callable
 
 import asyncpg
-import httpx
 import pytest
 
 from services.infra.postgres import Connection
@@ -57,17 +56,8 @@ async def trade_through(system: RunningSystem, fault: Fault, times: int) -> Summ
 
 
 async def until_trading(system: RunningSystem) -> None:
-    """Wait until an engine answers through the public API."""
-    deadline_s = time.monotonic() + READY_TIMEOUT_S
-    async with httpx.AsyncClient(base_url=system.base_url, timeout=20, trust_env=False) as client:
-        while True:
-            try:
-                if (await client.get("/api/v3/depth?symbol=BTCUSDT&limit=1")).status_code == 200:
-                    return
-            except httpx.HTTPError:
-                pass
-            assert time.monotonic() < deadline_s, "the exchange did not come back"
-            await asyncio.sleep(0.02)
+    """Wait until an engine is active and everything else runs; market data is answered without one."""
+    await asyncio.to_thread(system.wait_ready, READY_TIMEOUT_S)
 
 
 async def kill_engine(system: RunningSystem, _chance: random.Random) -> None:
