@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 # Clients that are tested in environments of their own: .venv-freqtrade from tests/clients/freqtrade.lock.
-CLIENTS := binance-connector freqtrade
+CLIENTS := binance-connector cryptofeed freqtrade
 CLIENT_STAMPS := $(CLIENTS:%=.venv-%/stamp)
 
 # The first of these that is new enough; `make run PYTHON=/path/to/python` chooses another.

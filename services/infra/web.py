@@ -4,13 +4,16 @@ Everything here is plain ASGI. Bodies are bounded before anything parses them, w
 length.
 """
 
+import asyncio
 import hmac
 import re
 import socket
+import ssl
 import sys
 import uuid
 from collections.abc import Callable
-from typing import Final
+from pathlib import Path
+from typing import Final, NamedTuple
 
 import structlog
 import uvicorn
@@ -26,10 +29,14 @@ MAX_CONNECTIONS: Final = 4096
 LISTEN_BACKLOG: Final = 2048
 MAX_HEADER_BYTES: Final = 32 * 1024
 MAX_MESSAGE_BYTES: Final = 64 * 1024
+# For a connection that is not a client's yet, and for one that is no more.
+TLS_HANDSHAKE_TIMEOUT_S: Final = 10.0
+TLS_SHUTDOWN_TIMEOUT_S: Final = 2.0
 # As of `uvicorn` on the command line.
 STARTUP_FAILURE: Final = 3
 REQUEST_ID_HEADER: Final = "X-Request-Id"
 
+_log: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(__name__)
 _request_id = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
 
@@ -105,10 +112,24 @@ def shows_internal_credential(request: Request, settings: ServiceSettings) -> bo
     return hmac.compare_digest(request.headers.get("Authorization", "").encode(), expected.encode())
 
 
-def run(app: ASGIApp, settings: ServiceSettings, before_shutdown: Callable[[], None] | None = None) -> None:
+class TlsListener(NamedTuple):
+    """A second port, for clients that speak TLS only. ``certificate_file`` may hold a chain."""
+
+    port: int
+    certificate_file: Path
+    key_file: Path
+
+
+def run(
+    app: ASGIApp,
+    settings: ServiceSettings,
+    before_shutdown: Callable[[], None] | None = None,
+    tls: TlsListener | None = None,
+) -> None:
     """Serve until SIGTERM or SIGINT, then let requests in flight finish.
 
-    ``before_shutdown`` is called then, while WebSockets are still open.
+    ``before_shutdown`` is called then, while WebSockets are still open. With ``tls`` the same application, with all it
+    holds, and the same limits are behind two ports.
     """
     config = uvicorn.Config(
         app,
@@ -131,16 +152,49 @@ def run(app: ASGIApp, settings: ServiceSettings, before_shutdown: Callable[[], N
         # Frames are shared by connections, and a compressor for each would take more memory than anything else here.
         ws_per_message_deflate=False,
     )
-    server = _Server(config, before_shutdown)
+    server = _Server(config, before_shutdown, tls)
     server.run()
     if not server.started:
         sys.exit(STARTUP_FAILURE)
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, before_shutdown: Callable[[], None] | None) -> None:
+    def __init__(
+        self, config: uvicorn.Config, before_shutdown: Callable[[], None] | None, tls: TlsListener | None
+    ) -> None:
         super().__init__(config)
         self._before_shutdown = before_shutdown
+        self._tls = tls
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self._tls is None:
+            return
+        try:
+            self.servers.append(await self._listen(self._tls))
+        except OSError as error:
+            _log.critical("tls_listener_failed", port=self._tls.port, error=str(error))
+            await self.shutdown()
+            sys.exit(STARTUP_FAILURE)
+
+    async def _listen(self, tls: TlsListener) -> asyncio.Server:
+        """As uvicorn does for its own port; whatever it counts of connections it counts of these too."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(tls.certificate_file, tls.key_file)
+        context.set_alpn_protocols(["http/1.1"])
+        return await asyncio.get_running_loop().create_server(
+            self._new_protocol,
+            host=self.config.host,
+            port=tls.port,
+            ssl=context,
+            backlog=self.config.backlog,
+            ssl_handshake_timeout=TLS_HANDSHAKE_TIMEOUT_S,
+            ssl_shutdown_timeout=TLS_SHUTDOWN_TIMEOUT_S,
+        )
+
+    def _new_protocol(self) -> asyncio.Protocol:
+        make: Callable[..., asyncio.Protocol] = self.config.http_protocol_class
+        return make(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         if self._before_shutdown is not None:

@@ -22,6 +22,7 @@ from services.local.verification import NotVerified, verify_directory
 from services.trading.limits import OFF, parse_limits
 
 DEFAULT_PORT: Final = 8080
+DEFAULT_TLS_PORT: Final = 8443
 STOP_WAIT_S: Final = 90.0
 POLL_S: Final = 0.05
 EXIT_NOT_RUNNING: Final = 3
@@ -69,6 +70,12 @@ def up_command(
             help="Rate limits: off, binance, or a list such as REQUEST_WEIGHT=6000/1M,ORDERS=100/10S.",
         ),
     ] = OFF,
+    tls: Annotated[
+        bool, typer.Option("--tls", help="Listen with TLS too, for clients that refuse plain http.")
+    ] = False,
+    tls_port: Annotated[
+        int, typer.Option("--tls-port", min=1, max=65535, help="The port for TLS on 127.0.0.1.")
+    ] = DEFAULT_TLS_PORT,
 ) -> None:
     """Start the exchange here, in the foreground, until Ctrl-C.
 
@@ -78,9 +85,22 @@ def up_command(
     - `crossbook up` — on http://127.0.0.1:8080 with a demo account
     - `crossbook up --port 9000 --data-dir /tmp/second --no-demo` — a second, empty one beside it
     - `crossbook up --limits binance` — with the rate limits of the original
+    - `crossbook up --tls` — on https://localhost:8443 too, with a certificate of its own
     - `crossbook up --fresh` — forget everything and begin anew
     """
-    up(UpOptions(directory=data_dir, port=port, engines=engines, fresh=fresh, demo=demo, limits=limits))
+    if tls and tls_port == port:
+        raise typer.BadParameter(f"{port} is already the other port", param_hint="--tls-port")
+    up(
+        UpOptions(
+            directory=data_dir,
+            port=port,
+            engines=engines,
+            fresh=fresh,
+            demo=demo,
+            limits=limits,
+            tls_port=tls_port if tls else None,
+        )
+    )
 
 
 @app.command()
@@ -217,6 +237,7 @@ def _status_text(directory: DataDirectory, state: RunState, engines: list[dict[s
     readiness = "ready" if state.ready else "starting"
     lines = [
         f"Crossbook is {readiness} on {state.base_url}, since {state.started_at}, data in {directory.root}",
+        *([f"With TLS on {state.tls_url}, certificate {state.tls_certificate}"] if state.tls_url else []),
         "",
         f"{'process':<12}{'pid':>8}{'port':>8}  {'state':<12}{'restarts':>8}",
     ]

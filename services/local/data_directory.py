@@ -5,6 +5,7 @@
     run.json        processes, ports and URLs while it runs
     secrets.json    internal token and encryption key, generated once
     demo.json       the demo accounts' API keys
+    tls/            certificate and key for TLS, made on first use
     postgres/ redis/ logs/
 
 Files that hold or lead to secrets are readable by their owner only, and are replaced whole or not at all.
@@ -25,7 +26,7 @@ import msgspec
 
 MARKER: Final = "crossbook.txt"
 MARKER_TEXT: Final = "This directory belongs to Crossbook, a local exchange. `crossbook up --fresh` empties it.\n"
-CONTENTS: Final = ("postgres", "redis", "logs", "secrets.json", "demo.json", "run.json")
+CONTENTS: Final = ("postgres", "redis", "logs", "tls", "secrets.json", "demo.json", "run.json")
 LOCK_POLL_S: Final = 0.05
 
 T = TypeVar("T")
@@ -64,6 +65,9 @@ class RunState(msgspec.Struct, frozen=True, rename="camel"):
     database_url: str
     redis_url: str
     processes: list[ProcessState]
+    # Empty without TLS.
+    tls_url: str = ""
+    tls_certificate: str = ""
 
     def process(self, name: str) -> ProcessState:
         return next(process for process in self.processes if process.name == name)
@@ -78,6 +82,9 @@ class DataDirectory:
         self.redis = self.root / "redis"
         self.logs = self.root / "logs"
         self.demo = self.root / "demo.json"
+        self.tls = self.root / "tls"
+        self.tls_certificate = self.tls / "certificate.pem"
+        self.tls_key = self.tls / "key.pem"
         self._secrets = self.root / "secrets.json"
         self._run = self.root / "run.json"
 
@@ -170,12 +177,17 @@ class DataDirectory:
 
 
 def write_private(path: Path, value: msgspec.Struct) -> None:
-    """Replace ``path`` by ``value`` as JSON in one step, readable by its owner only."""
+    """Replace ``path`` by ``value`` as JSON."""
+    replace_private(path, msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
+
+
+def replace_private(path: Path, content: bytes) -> None:
+    """Replace ``path`` in one step, readable by its owner only."""
     temporary = path.with_name(f"{path.name}.new")
     temporary.unlink(missing_ok=True)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
-        file.write(msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
+        file.write(content)
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)

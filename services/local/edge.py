@@ -6,13 +6,18 @@ In production a gateway (Kong) routes by path. Here one ASGI application does:
     everything else              the trading application, in this process
 
 Internal routes stay internal: only those two prefixes are forwarded, and a path with dot segments is no path.
+
+If asked to, it listens on a second port with TLS too, for clients that refuse anything else; behind both ports is one
+application.
 """
 
 from collections.abc import AsyncIterator
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 import httpx
+from pydantic import Field, model_validator
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, StreamingResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -38,6 +43,25 @@ HOP_BY_HOP: Final = frozenset(
 FORWARDING: Final = frozenset({"forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"})
 
 _log = telemetry.logger(__name__)
+
+
+class EdgeSettings(TradingSettings):
+    """With TLS, all three are told; without it, none."""
+
+    tls_port: int | None = Field(default=None, ge=1, le=65535)
+    tls_certificate_file: Path | None = None
+    tls_key_file: Path | None = None
+
+    def tls(self) -> web.TlsListener | None:
+        if self.tls_port is None or self.tls_certificate_file is None or self.tls_key_file is None:
+            return None
+        return web.TlsListener(self.tls_port, self.tls_certificate_file, self.tls_key_file)
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> "EdgeSettings":
+        if len({self.tls_port is None, self.tls_certificate_file is None, self.tls_key_file is None}) > 1:
+            raise ValueError("TLS takes a port, a certificate file and a key file")
+        return self
 
 
 class Edge:
@@ -144,10 +168,10 @@ _AUTH_UNAVAILABLE: Final = _refuse(502, "auth_unavailable", "Sign-in is not avai
 
 
 def main() -> None:
-    settings = TradingSettings()
+    settings = EdgeSettings()
     telemetry.configure_logging("trading", settings.log_level)
     app = create_app(settings)
-    web.run(Edge(app, settings.auth_url), settings, partial(before_shutdown, app))
+    web.run(Edge(app, settings.auth_url), settings, partial(before_shutdown, app), settings.tls())
 
 
 if __name__ == "__main__":

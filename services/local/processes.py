@@ -16,12 +16,15 @@ from typing import Final
 import httpx
 
 from services.domain.money import parse_e8
+from services.local.certificate import ensure_certificate
 from services.local.data_directory import DataDirectory, Secrets
 from services.local.embedded import POSTGRES_START_TIMEOUT_S, REDIS_START_TIMEOUT_S, EmbeddedPostgres, EmbeddedRedis
 from services.local.launch import Launch
 from services.local.supervisor import ChildSpec
 
 HOST: Final = "127.0.0.1"
+# Some clients compare certificates with names only.
+TLS_HOST: Final = "localhost"
 DATABASE: Final = "crossbook"
 # Ctrl-C waits no longer than this for a client that keeps its connection busy.
 SHUTDOWN_TIMEOUT_S: Final = 3
@@ -32,15 +35,21 @@ OWNER_VARIABLE: Final = "CROSSBOOK_LOCAL_DIRECTORY"
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """The ports of one run; only the public one is the user's choice."""
+    """The ports of one run; only the public ones are the user's choice. Without ``tls_port`` there is no TLS."""
 
     public_port: int
+    tls_port: int | None
     auth_port: int
     engine_ports: tuple[int, ...]
 
     @property
     def base_url(self) -> str:
         return f"http://{HOST}:{self.public_port}"
+
+    @property
+    def tls_url(self) -> str:
+        """Empty without TLS."""
+        return f"https://{TLS_HOST}:{self.tls_port}" if self.tls_port is not None else ""
 
     @property
     def auth_url(self) -> str:
@@ -51,14 +60,14 @@ class Addresses:
         return [f"http://{HOST}:{port}" for port in self.engine_ports]
 
 
-def choose_addresses(public_port: int, engines: int) -> Addresses:
+def choose_addresses(public_port: int, tls_port: int | None, engines: int) -> Addresses:
     """Find a free port for every internal listener."""
     with ExitStack() as held:
         sockets = [held.enter_context(socket.socket()) for _ in range(engines + 1)]
         for candidate in sockets:
             candidate.bind((HOST, 0))
         auth, *engine = (candidate.getsockname()[1] for candidate in sockets)
-    return Addresses(public_port, auth, tuple(engine))
+    return Addresses(public_port, tls_port, auth, tuple(engine))
 
 
 def port_is_free(port: int) -> bool:
@@ -134,7 +143,15 @@ class Processes:
             "CROSSBOOK_AUTH_URL": self._addresses.auth_url,
             "CROSSBOOK_LIMITS": self._limits,
         }
-        return self._service("trading", "services.local.edge", self._addresses.public_port, settings)
+        prepare = None
+        if self._addresses.tls_port is not None:
+            settings |= {
+                "CROSSBOOK_TLS_PORT": str(self._addresses.tls_port),
+                "CROSSBOOK_TLS_CERTIFICATE_FILE": str(self._directory.tls_certificate),
+                "CROSSBOOK_TLS_KEY_FILE": str(self._directory.tls_key),
+            }
+            prepare = partial(ensure_certificate, self._directory)
+        return self._service("trading", "services.local.edge", self._addresses.public_port, settings, prepare=prepare)
 
     def liquidity(self) -> ChildSpec:
         """The bot is a client like any other: it knows the public address and the keys of its accounts."""
@@ -156,6 +173,7 @@ class Processes:
         role: str | None = None,
         probe: str = "/health/ready",
         stop_timeout_s: float = 15,
+        prepare: Callable[[], None] | None = None,
     ) -> ChildSpec:
         environment = {
             "CROSSBOOK_HOST": HOST,
@@ -170,6 +188,7 @@ class Processes:
         return ChildSpec(
             name=name,
             port=port,
+            prepare=prepare,
             launch=partial(self._python, module, environment),
             is_ready=partial(self._answers, f"http://{HOST}:{port}{probe}"),
             stop_timeout_s=stop_timeout_s,

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import shlex
 import signal
 import time
 from asyncio.subprocess import PIPE
@@ -21,7 +22,7 @@ from services.local.guard import Guard
 from services.local.internal import InternalClient
 from services.local.launch import end, is_running
 from services.local.logs import ChildLog, say
-from services.local.processes import DATABASE, OWNER_VARIABLE, Processes, choose_addresses, port_is_free
+from services.local.processes import DATABASE, OWNER_VARIABLE, Addresses, Processes, choose_addresses, port_is_free
 from services.local.supervisor import Child, ChildSpec, StartFailed
 
 # A run that was killed needs this long at most until its guard has stopped what it left.
@@ -39,6 +40,8 @@ class UpOptions:
     fresh: bool = False
     demo: bool = True
     limits: str = "off"
+    # None for no TLS.
+    tls_port: int | None = None
 
 
 def up(options: UpOptions) -> None:
@@ -53,7 +56,9 @@ def up(options: UpOptions) -> None:
     with directory.locked(wait_s=LOCK_WAIT_S) as lock:
         _end_leftovers(directory)
         if not port_is_free(options.port):
-            raise StartFailed(_port_in_use(options.port))
+            raise StartFailed(_port_in_use("--port", options.port, options.tls_port))
+        if options.tls_port is not None and not port_is_free(options.tls_port):
+            raise StartFailed(_port_in_use("--tls-port", options.tls_port, options.port))
         if options.fresh:
             directory.erase()
         guard = Guard(keep_open=(lock,))
@@ -72,7 +77,7 @@ class LocalExchange:
         self._options = options
         self._directory = directory
         self._guard = guard
-        self._addresses = choose_addresses(options.port, options.engines)
+        self._addresses = choose_addresses(options.port, options.tls_port, options.engines)
         self._client = httpx.AsyncClient(trust_env=False)
         self._processes = Processes(directory, self._addresses, self._client, limits=options.limits)
         self._children: list[Child] = []
@@ -112,7 +117,7 @@ class LocalExchange:
         await self._await_active_engine()
         # 4. Somebody to trade with.
         demo = await self._provide_demo() if self._options.demo else None
-        say(welcome(self._addresses.base_url, self._directory, demo))
+        say(welcome(self._addresses, self._directory, demo))
         self._ready = True
         self._publish_state()
 
@@ -158,6 +163,8 @@ class LocalExchange:
             database_url=processes.postgres_server.url(DATABASE),
             redis_url=processes.redis_server.url,
             processes=[child.state() for child in self._children],
+            tls_url=addresses.tls_url,
+            tls_certificate=str(self._directory.tls_certificate) if addresses.tls_url else "",
         )
 
     def _publish_state(self) -> None:
@@ -167,8 +174,9 @@ class LocalExchange:
             say(f"  the run state could not be written: {error}")
 
 
-def welcome(base_url: str, directory: DataDirectory, demo: Demo | None) -> str:
+def welcome(addresses: Addresses, directory: DataDirectory, demo: Demo | None) -> str:
     """Say where things are and how to trade."""
+    base_url = addresses.base_url
     lines = [
         "",
         f"Crossbook is ready on {base_url}",
@@ -177,6 +185,13 @@ def welcome(base_url: str, directory: DataDirectory, demo: Demo | None) -> str:
         f"  Data, logs   {directory.root}, {directory.logs}",
         "  Stop         Ctrl-C here, or elsewhere: crossbook down",
     ]
+    if addresses.tls_url:
+        lines += [
+            "",
+            f"With TLS     {addresses.tls_url}",
+            f"  Certificate  {directory.tls_certificate}",
+            f"  Trust it     export SSL_CERT_FILE={shlex.quote(str(directory.tls_certificate))}",
+        ]
     if demo is None:
         lines += ["", "Open an account: crossbook account create --deposit USDT=100000"]
     else:
@@ -220,6 +235,8 @@ def _is_running(pid: int) -> bool:
         return False
 
 
-def _port_in_use(port: int) -> str:
-    other = next((candidate for candidate in range(port + 1, 65536) if port_is_free(candidate)), 0)
-    return f"port {port} is in use by another program; choose another, for example: crossbook up --port {other}"
+def _port_in_use(option: str, port: int, taken: int | None) -> str:
+    free = (candidate for candidate in range(port + 1, 65536) if candidate != taken and port_is_free(candidate))
+    return (
+        f"port {port} is in use by another program; choose another, for example: crossbook up {option} {next(free, 0)}"
+    )

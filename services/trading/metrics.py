@@ -34,7 +34,11 @@ READS_SHARED = Histogram(
     ["what"],
     buckets=(1, 2, 4, 8, 16, 32, 64, 128),
 )
-PRINCIPAL_LOOKUPS = Counter("crossbook_trading_principal_lookups_total", "API key and session checks.", ["source"])
+PRINCIPAL_LOOKUPS = Counter(
+    "crossbook_trading_principal_lookups_total",
+    "API key and session checks: kept, asked of auth, or answered by a question of somebody else's under way.",
+    ["source"],
+)
 LIMITS_REFUSED = Counter("crossbook_trading_limits_refused_total", "Requests over a rate limit.", ["limit"])
 LIMITS_UNKNOWN = Counter(
     "crossbook_trading_limits_unknown_total", "Counts that Redis did not take, so that nobody was held to them."

@@ -265,6 +265,8 @@ class _Kept(Generic[T]):
             metrics.PRINCIPAL_LOOKUPS.labels("auth").inc()
             asking = self._asking[name] = asyncio.ensure_future(ask())
             asking.add_done_callback(lambda done: self._keep(name, done))
+        else:
+            metrics.PRINCIPAL_LOOKUPS.labels("shared").inc()
         return await asyncio.shield(asking)
 
     def _keep(self, name: str, asked: asyncio.Future[T | None]) -> None:

@@ -14,7 +14,7 @@ class TradingSettings(ServiceSettings):
     """``engine_urls`` names every engine process, active or standing by, separated by commas.
 
     ``trusted_proxies`` are the networks (CIDR, separated by commas) whose ``X-Forwarded-For`` is believed.
-    ``replica_url`` names a streaming replica of the database, if there is one, to read history from (docs/replica.md).
+    ``replica_url`` names a streaming replica of the database, to read history from if there is one (docs/operators.md).
     ``limits`` is ``off``, ``binance``, or a list such as ``REQUEST_WEIGHT=6000/1M,ORDERS=100/10S``.
     """
 

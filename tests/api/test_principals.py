@@ -1,0 +1,104 @@
+"""What a trading process keeps of auth's answers, and how its metrics tell of hits."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+import pytest
+from prometheus_client import REGISTRY
+from redis.exceptions import RedisError
+
+from services.infra import redis
+from services.infra.tokens import API_KEY_CHANGED_PREFIX, AUTH_CHANGED_CHANNEL
+from services.trading.principals import Principals
+from services.trading.settings import TradingSettings
+from tests.replica.standby import until
+from tests.running import RunningSystem, free_port
+
+AT_ONCE = 5
+
+Opened = Callable[[str], AbstractAsyncContextManager[Principals]]
+
+
+@pytest.fixture
+def opened(system: RunningSystem) -> Opened:
+    """Principals of a process that hears auth over this Redis."""
+
+    @asynccontextmanager
+    async def open_principals(redis_url: str) -> AsyncIterator[Principals]:
+        settings = TradingSettings.model_validate(
+            {
+                "port": 1,
+                "database_url": system.database_url,
+                "redis_url": redis_url,
+                "internal_token": system.internal_token,
+                "engine_urls": tuple(system.engine_urls),
+                "auth_url": system.auth_url,
+            }
+        )
+        client = redis.connect(redis_url)
+        principals = Principals(settings, client)
+        running = asyncio.create_task(principals.run())
+        try:
+            yield principals
+        finally:
+            while not running.done():
+                running.cancel()
+                await asyncio.wait([running], timeout=1)
+            await principals.close()
+            await client.aclose()
+
+    return open_principals
+
+
+def counts() -> dict[str, float]:
+    name = "crossbook_trading_principal_lookups_total"
+    return {source: REGISTRY.get_sample_value(name, {"source": source}) or 0.0 for source in ("kept", "shared", "auth")}
+
+
+async def counted(principals: Principals, api_key: str) -> dict[str, float]:
+    """What so many look-ups at once added to the counts."""
+    before = counts()
+    found = await asyncio.gather(*(principals.api_key(api_key) for _ in range(AT_ONCE)))
+    assert all(one is not None and one.name == api_key for one in found)
+    return {source: now - before[source] for source, now in counts().items()}
+
+
+async def announce_change(system: RunningSystem, api_key: str) -> None:
+    async with redis.connect(system.redis_url) as client:
+        await client.publish(AUTH_CHANGED_CHANNEL, API_KEY_CHANGED_PREFIX + api_key)
+
+
+ASKED = {"kept": 0, "shared": AT_ONCE - 1, "auth": 1}
+KEPT = {"kept": AT_ONCE, "shared": 0, "auth": 0}
+
+
+async def test_auth_is_asked_once_by_many_and_again_after_a_change(system: RunningSystem, opened: Opened) -> None:
+    account = system.create_account()
+    answered: list[dict[str, float]] = []
+
+    async def are_kept() -> bool:
+        answered.append(await counted(principals, account.api_key))
+        return answered[-1] == KEPT
+
+    async def are_asked_for() -> bool:
+        return not await are_kept()
+
+    async with opened(system.redis_url) as principals:
+        # From when it hears auth.
+        await until(are_kept)
+        await announce_change(system, account.api_key)
+        await until(are_asked_for)
+        assert answered[-1] == ASKED
+        assert await are_kept()
+
+
+async def test_nothing_is_kept_while_changes_cannot_be_heard(system: RunningSystem, opened: Opened) -> None:
+    account = system.create_account()
+    nobody = f"redis://127.0.0.1:{free_port()}"
+    async with redis.connect(nobody) as client:
+        with pytest.raises((RedisError, OSError)):
+            await client.ping()
+    async with opened(nobody) as principals:
+        for _ in range(3):
+            assert await counted(principals, account.api_key) == ASKED
