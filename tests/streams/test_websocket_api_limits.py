@@ -1,16 +1,19 @@
 """Rate limits as a client of the WebSocket API sees them. The counters are REST's; the block in each reply is not."""
 
+import asyncio
 import json
+import socket as socket_module
 from collections.abc import AsyncIterator, Callable, Iterator
 
 import httpx
 import pytest
+from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from services.trading.limits import PATIENCE
 from tests.api.trader import Trader, exchange, now_ms
 from tests.running import RunningSystem
-from tests.streams.api_socket import ApiSocket, Json, error_of, open_socket, signer_of, succeeded
+from tests.streams.api_socket import TIMEOUT_S, ApiSocket, Json, error_of, open_socket, signer_of, succeeded
 
 LIMITS = "REQUEST_WEIGHT=2000/1D,ORDERS=4/1D,RAW_REQUESTS=100000/1D,CONNECTIONS=12/1D"
 DAY = {"interval": "DAY", "intervalNum": 1}
@@ -142,3 +145,30 @@ def _check_retry(reply: Json, before_s: int) -> None:
     assert set(data) == {"serverTime", "retryAfter"}
     assert before_s * 1000 <= data["serverTime"] < data["retryAfter"]
     assert data["retryAfter"] % 86_400_000 == 0, "the next day begins"
+
+
+async def test_replies_are_never_too_much_for_a_client_that_reads_late(
+    start_system: Callable[..., RunningSystem],
+) -> None:
+    """They are long, a hundred times what may wait for a listener; nothing more is read until they are taken."""
+    system = start_system(environment={"CROSSBOOK_SOCKET_BUFFER_BYTES": str(16 * 1024)})
+    small = socket_module.create_connection(("127.0.0.1", system.port))
+    small.setsockopt(socket_module.SOL_SOCKET, socket_module.SO_RCVBUF, 8 * 1024)
+    url = f"ws://127.0.0.1:{system.port}/ws-api/v3"
+    count = 400
+    async with connect(url, sock=small, proxy=None, max_queue=1, ping_interval=None) as connection:
+
+        async def ask() -> None:
+            for number in range(count):
+                await connection.send(json.dumps({"id": number, "method": "exchangeInfo"}))
+
+        asking = asyncio.create_task(ask())
+        # As long as it takes the server to be stuck, or longer; the outcome is the same.
+        await asyncio.sleep(2)
+        statuses: list[int] = []
+        async with asyncio.timeout(TIMEOUT_S):
+            while len(statuses) < count:
+                statuses.append(json.loads(await connection.recv())["status"])
+        await asking
+    assert set(statuses) <= {200, 503}
+    assert statuses.count(200) >= 50

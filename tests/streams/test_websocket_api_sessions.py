@@ -1,9 +1,11 @@
 """Who may do what over a socket: signatures of every kind, sessions, keys that end while they are used, user data."""
 
+import asyncio
 import hashlib
 import hmac
 import itertools
 import json
+import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from functools import partial
@@ -224,6 +226,21 @@ async def test_an_allow_list_is_held(new_holder: NewHolder, socket: ApiSocket) -
     for method in ("account.status", "session.logon", "userDataStream.subscribe.signature"):
         assert error_of(await socket.ask(method, away())) == REJECTED
     assert error_of(await socket.ask("userDataStream.start", {"apiKey": away.api_key})) == REJECTED
+
+
+async def test_an_order_whose_time_is_over_does_not_reach_the_book(
+    system: RunningSystem, holder: KeyHolder, socket: ApiSocket
+) -> None:
+    """It is in time when it comes, and too late when the engine would begin it."""
+    await socket.call("session.logon", **holder())
+    system.send_signal("engine", signal.SIGSTOP)
+    try:
+        asked = socket.begin("order.place", {"timestamp": now_ms(), "recvWindow": 500, **ORDER})
+        await asyncio.sleep(1)
+    finally:
+        system.send_signal("engine", signal.SIGCONT)
+    assert error_of(await asked) == (400, -1021, "Timestamp for this request is outside of the recvWindow.")
+    assert await socket.call("openOrders.status", timestamp=now_ms()) == []
 
 
 # Sessions
