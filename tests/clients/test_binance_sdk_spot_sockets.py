@@ -37,6 +37,13 @@ async def test_the_sdk_reads_streams(exchange_url: str, busy: Busy) -> None:
         listen("avgPrice", await connection.avg_price(symbol="btcusdt"))
         listen("depth", await connection.diff_book_depth(symbol="btcusdt", update_speed="100ms"))
         listen("miniTickers", await connection.all_mini_ticker())
+        listen("miniTicker", await connection.mini_ticker(symbol="btcusdt"))
+        listen("hour", await connection.rolling_window_ticker(symbol="btcusdt", window_size="1h"))
+        listen("hours", await connection.all_market_rolling_window_ticker(window_size="4h"))
+        listen("kline of a zone", await connection.kline_offset(symbol="btcusdt", interval="1d"))
+        listen("levels", await connection.partial_book_depth(symbol="btcusdt", levels="5"))
+        listen("levels fast", await connection.partial_book_depth(symbol="btcusdt", levels="20", update_speed="100ms"))
+        listen("depth slow", await connection.diff_book_depth(symbol="btcusdt"))
         async with busy(), asyncio.timeout(TIMEOUT_S):
             events = {name: await future for name, future in heard.items()}
     finally:
