@@ -139,3 +139,37 @@ async def test_ccxt_watches_its_balance(watcher: Watcher, system: RunningSystem,
     await asyncio.to_thread(trader.sell, "0.5", "40000")
     balance = await asyncio.wait_for(waiting, TIMEOUT_S)
     assert (balance["BTC"]["free"], balance["USDT"]["total"]) == (0.4995, 80_000)
+
+
+# The WebSocket API
+
+
+async def test_ccxt_trades_over_a_socket(watcher: Watcher, trader: Trader) -> None:
+    exchange = watcher.exchange
+    await asyncio.to_thread(trader.sell, "0.1", "40000")
+    bought = await exchange.create_order_ws("BTC/USDT", "market", "buy", 0.05)
+    assert (bought["status"], bought["filled"], bought["average"]) == ("closed", 0.05, 40_000)
+    first = await exchange.create_order_ws("BTC/USDT", "limit", "buy", 0.1, 30_000)
+    assert (first["status"], first["remaining"]) == ("open", 0.1)
+    second = await exchange.edit_order_ws(first["id"], "BTC/USDT", "limit", "buy", 0.2, 31_000)
+    assert (second["amount"], second["price"]) == (0.2, 31_000)
+    assert (await exchange.fetch_order_ws(first["id"], "BTC/USDT"))["status"] == "canceled"
+    assert [order["id"] for order in await exchange.fetch_open_orders_ws("BTC/USDT")] == [second["id"]]
+    assert (await exchange.cancel_order_ws(second["id"], "BTC/USDT"))["status"] == "canceled"
+    stop = await exchange.create_order_ws("BTC/USDT", "limit", "sell", 0.01, 34_000, {"stopPrice": "35000"})
+    await exchange.cancel_all_orders_ws("BTC/USDT")
+    statuses = {order["id"]: order["status"] for order in await exchange.fetch_orders_ws("BTC/USDT")}
+    assert statuses == {bought["id"]: "closed"} | {order["id"]: "canceled" for order in (first, second, stop)}
+    (trade,) = await exchange.fetch_my_trades_ws("BTC/USDT")
+    assert (trade["order"], trade["amount"]) == (bought["id"], 0.05)
+    # It reads this answer as one of futures; what it was told is right.
+    balances = (await exchange.fetch_balance_ws())["info"]["balances"]
+    assert {"asset": "USDT", "free": "98000.00000000", "locked": "0.00000000"} in balances
+
+
+async def test_ccxt_reads_markets_over_a_socket(watcher: Watcher, trader: Trader) -> None:
+    exchange = watcher.exchange
+    await asyncio.to_thread(trader.sell, "0.1", "40000")
+    await exchange.create_order_ws("BTC/USDT", "market", "buy", 0.05)
+    assert (await exchange.fetch_trades_ws("BTC/USDT"))[-1]["price"] == 40_000
+    assert (await exchange.fetch_ohlcv_ws("BTC/USDT", "1m"))[-1][4] == 40_000

@@ -114,3 +114,69 @@ async def test_python_binance_keeps_listen_keys(binance_client: Any, exchange_ur
         await binance_client.order_limit_buy(symbol="BTCUSDT", quantity="0.1", price="30000")
         assert '"e":"executionReport"' in str(await asyncio.wait_for(socket.recv(), TIMEOUT_S))
     await binance_client.stream_close(listen_key)
+
+
+# The WebSocket API
+
+
+async def test_python_binance_trades_over_a_socket(binance_client: Any, trader: Trader) -> None:
+    client = binance_client
+    order = {"symbol": "BTCUSDT", "quantity": "0.1", "price": "30000"}
+    await client.ws_create_test_order(**order, side="BUY", type="LIMIT", timeInForce="GTC")
+    first = await client.ws_order_limit_buy(**order)
+    assert (await client.ws_get_order(symbol="BTCUSDT", orderId=first["orderId"]))["status"] == "NEW"
+    replaced = await client.ws_cancel_and_replace_order(
+        **order,
+        side="BUY",
+        type="LIMIT",
+        timeInForce="GTC",
+        cancelReplaceMode="STOP_ON_FAILURE",
+        cancelOrderId=first["orderId"],
+    )
+    second = replaced["newOrderResponse"]["orderId"]
+    assert [order["orderId"] for order in await client.ws_get_open_orders(symbol="BTCUSDT")] == [second]
+    assert (await client.ws_cancel_order(symbol="BTCUSDT", orderId=second))["status"] == "CANCELED"
+    assert len(await client.ws_get_all_orders(symbol="BTCUSDT")) == 2
+    await asyncio.to_thread(trader.sell, "0.1", "40000")
+    bought = await client.ws_order_market_buy(symbol="BTCUSDT", quantity="0.1")
+    assert bought["status"] == "FILLED"
+    assert [trade["orderId"] for trade in await client.ws_get_my_trades(symbol="BTCUSDT")] == [bought["orderId"]]
+    pair = {"aboveType": "LIMIT_MAKER", "abovePrice": "60000", "belowType": "STOP_LOSS", "belowStopPrice": "30000"}
+    placed = await client.ws_create_oco_order(symbol="BTCUSDT", side="SELL", quantity="0.05", **pair)
+    found = await client.ws_get_oco_order(orderListId=placed["orderListId"])
+    assert found["listClientOrderId"] == placed["listClientOrderId"]
+    assert len(await client.ws_get_oco_open_orders()) == 1
+    cancelled = await client.ws_cancel_oco_order(symbol="BTCUSDT", orderListId=placed["orderListId"])
+    assert cancelled["listOrderStatus"] == "ALL_DONE"
+    await client.ws_order_limit_buy(**order)
+    assert len(await client.ws_cancel_all_open_orders(symbol="BTCUSDT")) == 1
+
+
+async def test_python_binance_reads_the_account_over_a_socket(binance_client: Any) -> None:
+    client = binance_client
+    assert (await client.ws_get_account(omitZeroBalances="true"))["balances"][0]["free"] == "100000.00000000"
+    assert (await client.ws_get_commission_rates(symbol="BTCUSDT"))["symbol"] == "BTCUSDT"
+    assert await client.ws_get_account_rate_limits_orders() == []
+    assert await client.ws_get_prevented_matches(symbol="BTCUSDT", orderId=1) == []
+    assert await client.ws_get_allocations(symbol="BTCUSDT") == []
+
+
+async def test_python_binance_reads_markets_over_a_socket(binance_client: Any, trader: Trader) -> None:
+    client = binance_client
+    await asyncio.to_thread(trader.sell, "0.1", "40000")
+    await client.ws_order_market_buy(symbol="BTCUSDT", quantity="0.05")
+    assert await client.ws_ping() == {}
+    assert (await client.ws_get_time())["serverTime"] > 0
+    assert (await client.ws_get_exchange_info(symbol="BTCUSDT"))["symbols"][0]["symbol"] == "BTCUSDT"
+    assert (await client.ws_get_order_book(symbol="BTCUSDT"))["asks"] == [["40000.00000000", "0.05000000"]]
+    (newest,) = await client.ws_get_recent_trades(symbol="BTCUSDT", limit=1)
+    assert newest["price"] == "40000.00000000"
+    assert await client.ws_get_historical_trades(symbol="BTCUSDT", fromId=newest["id"]) == [newest]
+    assert (await client.ws_get_aggregate_trades(symbol="BTCUSDT", limit=1))[0]["l"] == newest["id"]
+    assert (await client.ws_get_klines(symbol="BTCUSDT", interval="1m", limit=1))[0][4] == "40000.00000000"
+    assert (await client.ws_get_uiKlines(symbol="BTCUSDT", interval="1d", limit=1))[0][4] == "40000.00000000"
+    assert float((await client.ws_get_avg_price(symbol="BTCUSDT"))["price"]) > 0
+    for ticker in (client.ws_get_ticker, client.ws_get_trading_day_ticker, client.ws_get_symbol_ticker_window):
+        assert (await ticker(symbol="BTCUSDT"))["lastPrice"] == "40000.00000000"
+    assert (await client.ws_get_symbol_ticker(symbol="BTCUSDT"))["price"] == "40000.00000000"
+    assert (await client.ws_get_orderbook_ticker(symbol="BTCUSDT"))["askQty"] == "0.05000000"
