@@ -25,6 +25,7 @@ _SHAPES: Final = (
     (re.compile(r"^[a-z0-9]+@"), "<symbol>@"),
     (re.compile(r"@kline_\w+"), "@kline_<interval>"),
     (re.compile(r"@[+-]?[0-9]{1,2}(:[0-9]{2})?$"), "@<timeZone>"),
+    (re.compile(r"(?<=[@!]ticker_)(1h|4h|1d)"), "<window>"),
     (re.compile(r"@depth(5|10|20)(?=@|$)"), "@depth<levels>"),
 )
 

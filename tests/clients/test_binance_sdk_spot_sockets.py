@@ -46,6 +46,9 @@ async def test_the_sdk_reads_streams(exchange_url: str, busy: Busy) -> None:
         listen("depth slow", await connection.diff_book_depth(symbol="btcusdt"))
         async with busy(), asyncio.timeout(TIMEOUT_S):
             events = {name: await future for name, future in heard.items()}
+        subscribed = (await connection.list_subscribe())["result"]
+        assert len(subscribed) == len(heard)
+        await connection.unsubscribe(subscribed)
     finally:
         await connection.close_connection(close_session=True)
     assert events["trade"].p == "30000.00000000" and events["trade"].s == "BTCUSDT"
