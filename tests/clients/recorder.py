@@ -1,8 +1,9 @@
 """What a client asks the exchange, read off the wire.
 
 A recorder stands between a client and the exchange and passes on every byte unchanged. Of each request that was
-answered with 200 it keeps method, path and the names of the parameters, without those that every signed request has.
-From these ``docs/compatibility.md`` says which calls of which clients were run.
+answered with 200 it keeps method, path and the names of the parameters, without those that every signed request has;
+of a WebSocket, what ``conversations`` makes of it. From these ``docs/compatibility.md`` says which calls of which
+clients were run.
 """
 
 import asyncio
@@ -10,19 +11,19 @@ import contextlib
 import re
 import threading
 from collections import deque
+from collections.abc import Callable, Coroutine
 from types import TracebackType
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 from urllib.parse import parse_qsl, urlsplit
 
-# Method and path to the names of the parameters that were sent.
-Calls = dict[str, set[str]]
+from tests.clients.conversations import SIGNING, Calls, Conversation, read_frame
 
 START_TIMEOUT_S: Final = 30.0
 # More than any reply to a client here; the reader grows only as far as it must.
 MAX_MESSAGE_BYTES: Final = 64 * 1024 * 1024
-SIGNING: Final = frozenset({"timestamp", "recvWindow", "signature"})
 
 _content_length = re.compile(rb"(?i)\r\ncontent-length: *([0-9]+)")
+_upgrade = re.compile(rb"(?i)\r\nupgrade: *websocket\r\n")
 _GONE: Final = (asyncio.IncompleteReadError, OSError)
 
 
@@ -81,28 +82,30 @@ class Recorder:
         replies, forth = await asyncio.open_connection(*self._exchange, limit=MAX_MESSAGE_BYTES)
         # HTTP/1.1 answers in the order of the requests.
         asked: deque[tuple[bytes, bytes]] = deque()
-        pumps = (
-            asyncio.create_task(_pump_requests(client, forth, asked)),
-            asyncio.create_task(self._pump_replies(replies, back, asked)),
-        )
         try:
-            await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+            address = await _first_of(_pump_requests(client, forth, asked), self._pump_replies(replies, back, asked))
+            conversation = Conversation(address, self.calls)
+            await _first_of(
+                _pump_frames(client, forth, conversation.asked), _pump_frames(replies, back, conversation.told)
+            )
+            conversation.end()
         finally:
-            for pump in pumps:
-                pump.cancel()
-            await asyncio.gather(*pumps, return_exceptions=True)
             forth.transport.abort()
 
     async def _pump_replies(
         self, replies: asyncio.StreamReader, back: asyncio.StreamWriter, asked: deque[tuple[bytes, bytes]]
-    ) -> None:
+    ) -> str:
+        """Until it becomes a WebSocket: the address of that."""
         while True:
             head, body = await _read_message(replies)
             request = asked.popleft()
-            if head.split(b" ", 2)[1] == b"200":
+            status = head.split(b" ", 2)[1]
+            if status == b"200":
                 self._record(*request)
             back.write(head + body)
             await back.drain()
+            if status == b"101":
+                return request[0].decode("latin-1").split(" ", 2)[1]
 
     def _record(self, head: bytes, body: bytes) -> None:
         method, target, _ = head.decode("latin-1").split(" ", 2)
@@ -111,14 +114,39 @@ class Recorder:
         self.calls.setdefault(f"{method} {path}", set()).update({name for name, _ in pairs} - SIGNING)
 
 
+async def _first_of(*pumps: Coroutine[Any, Any, Any]) -> Any:
+    """What the first to end returns or raises; the other ends, too."""
+    tasks = [asyncio.create_task(pump) for pump in pumps]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    return done.pop().result()
+
+
 async def _pump_requests(
     client: asyncio.StreamReader, forth: asyncio.StreamWriter, asked: deque[tuple[bytes, bytes]]
-) -> None:
+) -> NoReturn:
     while True:
         message = await _read_message(client)
         asked.append(message)
         forth.write(message[0] + message[1])
         await forth.drain()
+        if _upgrade.search(message[0]) is not None:
+            # What follows are frames, if the exchange agrees; then somebody else reads them.
+            await asyncio.Event().wait()
+
+
+async def _pump_frames(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, tell: Callable[[bytes], None]
+) -> NoReturn:
+    while True:
+        frame, text = await read_frame(reader)
+        tell(text)
+        writer.write(frame)
+        await writer.drain()
 
 
 async def _read_message(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:

@@ -134,6 +134,8 @@ def test_fees_currencies_and_balances(exchange: Exchange) -> None:
 def test_histories_that_are_empty_here(exchange: Exchange) -> None:
     assert exchange.fetch_deposits() == []
     assert exchange.fetch_withdrawals() == []
+    assert exchange.fetch_transfers() == []
+    assert exchange.fetch_borrow_interest("USDT") == []
 
 
 def test_the_exchange_itself(exchange: Exchange) -> None:

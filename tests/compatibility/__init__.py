@@ -1,0 +1,1 @@
+"""docs/compatibility.md: what is written there, and that it is true."""
