@@ -49,6 +49,8 @@ async def test_the_sdk_reads_streams(exchange_url: str, busy: Busy) -> None:
         subscribed = (await connection.list_subscribe())["result"]
         assert len(subscribed) == len(heard)
         await connection.unsubscribe(subscribed)
+        # It does not wait for an answer.
+        assert (await connection.list_subscribe())["result"] == []
     finally:
         await connection.close_connection(close_session=True)
     assert events["trade"].p == "30000.00000000" and events["trade"].s == "BTCUSDT"

@@ -102,7 +102,7 @@ class Freqtrade:
 
     @contextlib.contextmanager
     def trading(self) -> Iterator[None]:
-        """Trade until it has gone round a few times, and stop it in the end as Ctrl-C would."""
+        """Trade until it has gone round a few times, and stop it in the end."""
         log = self._directory / "trade.log"
         with log.open("wb") as output:
             bot = subprocess.Popen(
@@ -114,7 +114,8 @@ class Freqtrade:
             )
             assert bot.poll() is None, log.read_text()
             yield
-            bot.send_signal(signal.SIGINT)
+            # As Ctrl-C would, but that does not reach who is started in the background.
+            bot.send_signal(signal.SIGTERM)
             bot.wait(STOP_TIMEOUT_S)
         except BaseException as error:
             error.add_note(log.read_text())

@@ -53,6 +53,7 @@ CLIENTS: Final = (
     Client("python-binance", "P", "test_python_binance", ROOT / "requirements-dev.lock"),
     Client("binance-sdk-spot", "S", "test_binance_sdk_spot", ROOT / "requirements-dev.lock"),
     Client("binance-connector", "B", "test_binance_connector", _TESTS / "binance-connector.lock"),
+    Client("cryptofeed", "Y", "test_cryptofeed", _TESTS / "cryptofeed.lock"),
     Client("freqtrade", "F", "test_freqtrade", _TESTS / "freqtrade.lock"),
 )
 
@@ -76,9 +77,10 @@ EVENTS: Final = (
 
 
 def locked(lock: Path, package: str) -> str:
+    """The version, or those that it is on older and newer Pythons."""
     found = re.findall(rf"^{re.escape(package)}==(\S+)", lock.read_text(), re.MULTILINE)
-    assert len(found) == 1, f"{lock.name} has {package} {len(found)} times"
-    return str(found[0])
+    assert found, f"{lock.name} does not have {package}"
+    return ", ".join(found)
 
 
 def parameters_of(model: type[Parameters]) -> dict[str, bool]:

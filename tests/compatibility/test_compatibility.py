@@ -30,7 +30,7 @@ def test_every_difference_is_explained() -> None:
 
 @pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.name)
 def test_every_client_was_run(client: Client) -> None:
-    assert len(asked(client)) > 10
+    assert asked(client)
 
 
 def test_every_kind_of_stream_is_listed() -> None:
