@@ -37,6 +37,8 @@ class Publisher:
         self._offered.set()
         # The last entry known to be in the stream; None when that must be asked first.
         self._published: int | None = None
+        # Whether the stream has nothing yet of what comes before the next row to be published.
+        self._begins = False
         self._closing = False
 
     @property
@@ -80,6 +82,7 @@ class Publisher:
             _log.warning("foreign_stream_dropped", stream_sequence=end, journal_sequence=self._head)
             await self._redis.delete(STREAM_KEY)
             end = 0
+        self._begins = end == 0
         return max(end, self._head - self._settings.stream_length)
 
     async def _publish_next(self, published: int) -> None:
@@ -115,12 +118,13 @@ class Publisher:
             # The engine before this one got there first: ask again where the stream ends.
             self._published = None
             return True
-        first = rows[0].sequence
-        return bool(length > len(rows) or first <= 1 or len(rows) >= self._settings.stream_length)
+        begins, self._begins = self._begins, False
+        return bool(length > len(rows) or begins or len(rows) >= self._settings.stream_length)
 
     async def _start_over(self) -> None:
         _log.warning("stream_lost", sequence=self._head)
         await self._redis.delete(STREAM_KEY)
+        self._begins = True
         self._published = max(0, self._head - self._settings.stream_length)
 
     async def _read_journal(self, published: int) -> list[JournalRow]:

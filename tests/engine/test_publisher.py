@@ -2,6 +2,7 @@
 
 from redis.asyncio import Redis
 
+from services.domain.commands import Deposit
 from services.domain.event_stream import EVENTS_FIELD, STREAM_KEY
 from services.domain.orders import Side
 from services.infra.postgres import Connection
@@ -42,6 +43,23 @@ async def test_a_flushed_stream_is_rebuilt_from_the_journal(
 
         async def complete() -> bool:
             return await entries(client) == await journal(database)
+
+        await until(complete)
+
+
+async def test_a_flushed_stream_gets_as_many_entries_as_it_holds(
+    start_engine: StartEngine, database: Connection, redis_url: str
+) -> None:
+    """More than are published at once, and fewer than the journal has."""
+    async with start_engine(stream_length=300) as engine, Redis.from_url(redis_url) as client:
+        for number in range(420):
+            await submit(engine, Deposit(ALICE, "USDT", 1, f"more:{number}"))
+        await client.flushall()
+        await submit(engine, Deposit(ALICE, "USDT", 1, "one more"))
+        newest = max(await journal(database))
+
+        async def complete() -> bool:
+            return {newest - 299, newest} <= set(await entries(client))
 
         await until(complete)
 
