@@ -264,6 +264,12 @@ async def test_nobody_misses_a_write_under_load_whatever_the_replica_does(
         while not stop.is_set():
             order = await pair.trade(processes.writing)
             await sees(processes.reading, pair.buyer, order)
+            named = {"symbol": SYMBOL, "orderId": order["orderId"]}
+            assert (await processes.reading.get(pair.buyer, "order", **named))["status"] == "FILLED"
+            now = await asyncio.gather(
+                *(process.get(pair.buyer, "account") for process in (processes.writing, processes.reading))
+            )
+            assert now[0]["balances"] == now[1]["balances"]
             # A second look is more often the replica's: nothing of one's own has just been written.
             await asyncio.gather(*(sees(processes.reading, who, order) for who in (pair.buyer,) * 2))
             seen += 3
