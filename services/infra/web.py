@@ -167,18 +167,21 @@ class _Server(uvicorn.Server):
         self._tls = tls
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        """Both ports or none: whoever finds one open may rely on the other."""
         if self._tls is None:
+            await super().startup(sockets)
             return
         try:
-            self.servers.append(await self._listen(self._tls))
+            secure = await self._bind(self._tls)
         except OSError as error:
             _log.critical("tls_listener_failed", port=self._tls.port, error=str(error))
-            await self.shutdown()
             sys.exit(STARTUP_FAILURE)
+        await super().startup(sockets)
+        await secure.start_serving()
+        self.servers.append(secure)
 
-    async def _listen(self, tls: TlsListener) -> asyncio.Server:
-        """As uvicorn does for its own port; whatever it counts of connections it counts of these too."""
+    async def _bind(self, tls: TlsListener) -> asyncio.Server:
+        """As uvicorn does for its own port; whatever it counts of connections it will count of these too."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(tls.certificate_file, tls.key_file)
         context.set_alpn_protocols(["http/1.1"])
@@ -190,6 +193,7 @@ class _Server(uvicorn.Server):
             backlog=self.config.backlog,
             ssl_handshake_timeout=TLS_HANDSHAKE_TIMEOUT_S,
             ssl_shutdown_timeout=TLS_SHUTDOWN_TIMEOUT_S,
+            start_serving=False,
         )
 
     def _new_protocol(self) -> asyncio.Protocol:

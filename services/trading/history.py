@@ -165,11 +165,14 @@ class Replica:
         return bool(has_head)
 
     def _failed(self, error: BaseException) -> NotServed:
-        """A statement that the server refused (say, for a conflict with replay) does not speak against the server."""
-        is_refusal = isinstance(error, asyncpg.PostgresError) and not isinstance(
+        """A statement that the server refused (say, for a conflict with replay) does not speak against the server.
+
+        Nor does one that took too long: or whoever asks too much would send the replica away for all.
+        """
+        is_server_s = not isinstance(error, asyncpg.PostgresError) or isinstance(
             error, (asyncpg.OperatorInterventionError, asyncpg.PostgresConnectionError)
         )
-        if is_refusal:
+        if isinstance(error, asyncpg.QueryCanceledError) or not is_server_s:
             _log.info("replica_refused_read", error=repr(error))
         else:
             self._set_usable(False, error=repr(error))

@@ -23,7 +23,7 @@ from services.local.data_directory import DataDirectory
 from tests.api.trader import Trader
 from tests.clients.conftest import ccxt_addresses
 from tests.local.test_cli import crossbook
-from tests.running import RunningSystem, free_port
+from tests.running import RunningSystem, free_port, wait_until
 from tests.streams.stream_socket import open_streams
 from tests.streams.test_stream_connections import BUFFER_BYTES, metric, quote, until
 
@@ -176,6 +176,7 @@ def test_old_versions_of_tls_and_plain_requests_are_refused(tls: TlsSystem) -> N
         httpx.get(f"http://localhost:{tls.port}/api/v3/ping", trust_env=False)
 
 
+@pytest.mark.slow
 def test_whoever_does_not_shake_hands_keeps_nobody_from_it(tls: TlsSystem) -> None:
     mute = [socket.create_connection(("127.0.0.1", tls.port), TIMEOUT_S) for _ in range(50)]
     with tls.client() as http:
@@ -195,6 +196,21 @@ def test_the_certificate_outlives_a_restart_and_a_lost_one_is_replaced(tls: TlsS
     tls.running.kill_process("trading")
     tls.running.wait_ready()
     assert tls.certificate.read_bytes() != before
+    with tls.client() as http:
+        assert http.get("/api/v3/ping").status_code == httpx.codes.OK
+
+
+def test_a_process_that_cannot_listen_with_tls_says_so_and_starts_when_it_can(tls: TlsSystem) -> None:
+    """Rather than serve half of what it was told to."""
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        tls.running.kill_process("trading")
+        taken.bind(("127.0.0.1", tls.port))
+        taken.listen()
+        log = tls.running.directory.logs / "trading.log"
+        wait_until(lambda: "tls_listener_failed" in log.read_text(), 2 * TIMEOUT_S)
+        assert tls.running.state.process("trading").state != "ready"
+    tls.running.wait_ready(2 * TIMEOUT_S)
     with tls.client() as http:
         assert http.get("/api/v3/ping").status_code == httpx.codes.OK
 

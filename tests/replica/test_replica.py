@@ -26,10 +26,11 @@ from tests.running import RunningSystem
 
 SYMBOL = "BTCUSDT"
 ETH = "ETHUSDT"
-# The last makes the statement fail on a standby alone.
+# The last two fail on a standby alone.
 NUMBER = "SELECT 42"
 SLOW = "SELECT pg_sleep(1)"
 REFUSED_BY_A_STANDBY = "SELECT 1 / (NOT pg_is_in_recovery())::int"
+SLOW_ON_A_STANDBY = "SELECT CASE WHEN pg_is_in_recovery() THEN pg_sleep(60)::text ELSE 'done' END"
 
 
 @dataclass(frozen=True)
@@ -263,6 +264,12 @@ async def test_nobody_misses_a_write_under_load_whatever_the_replica_does(
         while not stop.is_set():
             order = await pair.trade(processes.writing)
             await sees(processes.reading, pair.buyer, order)
+            named = {"symbol": SYMBOL, "orderId": order["orderId"]}
+            assert (await processes.reading.get(pair.buyer, "order", **named))["status"] == "FILLED"
+            now = await asyncio.gather(
+                *(process.get(pair.buyer, "account") for process in (processes.writing, processes.reading))
+            )
+            assert now[0]["balances"] == now[1]["balances"]
             # A second look is more often the replica's: nothing of one's own has just been written.
             await asyncio.gather(*(sees(processes.reading, who, order) for who in (pair.buyer,) * 2))
             seen += 3
@@ -302,9 +309,11 @@ async def primary(system: RunningSystem) -> AsyncIterator[Pool]:
     await pool.close()
 
 
-@pytest.fixture
-async def history(system: RunningSystem, standby: Standby, primary: Pool) -> AsyncIterator[History]:
-    """With one connection to the replica."""
+@pytest.fixture(params=[30_000])
+async def history(
+    request: pytest.FixtureRequest, system: RunningSystem, standby: Standby, primary: Pool
+) -> AsyncIterator[History]:
+    """With one connection to the replica, and so many milliseconds for its statements."""
     settings = TradingSettings.model_validate(
         {
             "port": 1,
@@ -315,7 +324,7 @@ async def history(system: RunningSystem, standby: Standby, primary: Pool) -> Asy
             "auth_url": system.auth_url,
             "replica_url": standby.url,
             "database_pool_size": 1,
-            "query_timeout_ms": 30_000,
+            "query_timeout_ms": request.param,
         }
     )
     replica = await open_replica(settings)
@@ -340,6 +349,16 @@ def asks(sql: str) -> Callable[[Source], Any]:
 async def test_a_statement_that_only_the_replica_refuses_does_not_send_it_away(history: History) -> None:
     with counted("primary", "failed") as failed:
         assert await history.read(asks(REFUSED_BY_A_STANDBY)) == 1
+    assert failed == [1]
+    with counted("replica", "caught_up") as served:
+        assert await history.read(asks(NUMBER)) == 42
+    assert served == [1]
+
+
+@pytest.mark.parametrize("history", [500], indirect=True)
+async def test_a_statement_that_takes_too_long_does_not_send_the_replica_away(history: History) -> None:
+    with counted("primary", "failed") as failed:
+        assert await history.read(asks(SLOW_ON_A_STANDBY)) == "done"
     assert failed == [1]
     with counted("replica", "caught_up") as served:
         assert await history.read(asks(NUMBER)) == 42
