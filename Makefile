@@ -25,7 +25,7 @@ run: $(VENV)/local.stamp ## Start an exchange on http://127.0.0.1:8080 (ARGS="--
 	@exec $(BIN)/crossbook up $(ARGS)
 
 test: $(VENV)/dev.stamp $(CLIENT_STAMPS) ## Run every test, or some: make test T=tests/core
-	@$(BIN)/python -m pytest $(T)
+	@$(BIN)/python -m pytest $(or $(T),--numprocesses 2 --dist loadfile)
 
 check: $(VENV)/dev.stamp ## Check format, style, types and import contracts
 	@$(BIN)/ruff format --check .
