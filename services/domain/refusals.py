@@ -4,6 +4,8 @@ A refused command changes no state and is not journaled. Services map each value
 (``services/trading/errors.py`` for the dialect).
 """
 
+from typing import Final
+
 from services.domain.words import Word
 
 
@@ -70,3 +72,16 @@ class Refusal(Word):
     GRID_COARSER_THAN_OPEN_ORDERS = "GRID_COARSER_THAN_OPEN_ORDERS"
     STATUS_UNCHANGED = "STATUS_UNCHANGED"
     INVALID_TERMS = "INVALID_TERMS"
+
+
+# The dialect's filters that look at an order's own numbers (compatibility reference section 3).
+ORDER_FILTERS: Final = (
+    Refusal.PRICE_FILTER,
+    Refusal.LOT_SIZE,
+    Refusal.MARKET_LOT_SIZE,
+    Refusal.ICEBERG_PARTS,
+    Refusal.TRAILING_DELTA,
+    Refusal.PERCENT_PRICE,
+    Refusal.PERCENT_PRICE_BY_SIDE,
+    Refusal.NOTIONAL,
+)

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from services.domain.refusals import Refusal
+from services.domain.refusals import ORDER_FILTERS, Refusal
 
 JSON: Final = "application/json"
 
@@ -181,14 +181,7 @@ REFUSALS: Final[dict[Refusal, DialectError]] = {
     **{
         refusal: _filter_failure(refusal.value)
         for refusal in (
-            Refusal.PRICE_FILTER,
-            Refusal.LOT_SIZE,
-            Refusal.MARKET_LOT_SIZE,
-            Refusal.ICEBERG_PARTS,
-            Refusal.TRAILING_DELTA,
-            Refusal.PERCENT_PRICE,
-            Refusal.PERCENT_PRICE_BY_SIDE,
-            Refusal.NOTIONAL,
+            *ORDER_FILTERS,
             Refusal.MAX_POSITION,
             Refusal.MAX_NUM_ORDERS,
             Refusal.MAX_NUM_ALGO_ORDERS,

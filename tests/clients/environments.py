@@ -5,6 +5,7 @@ Each has a lock file here and an environment beside ``.venv`` that ``make`` crea
 Python has no wheels, or no compiler, is left out, its environment says why, and its tests are skipped with that reason.
 """
 
+import platform
 import re
 import shutil
 import subprocess
@@ -19,6 +20,8 @@ ROOT: Final = HERE.parent.parent
 SOURCE_ONLY: Final = "sdnotify"
 # Has an extension in C, and for some versions of Python no wheels.
 COMPILED: Final = "cryptofeed"
+# Where every client is known to install, so that leaving one out is a failure and not a reason to skip. CI runs here.
+SUPPORTED: Final = ("linux", "x86_64", (3, 11))
 UNAVAILABLE: Final = "unavailable"
 
 _no_wheel = re.compile(r"No matching distribution found for (\S+)")
@@ -60,6 +63,8 @@ def install(client: str) -> None:
             if missing is None:
                 return
         reason += ", and it cannot be compiled here"
+    elif (sys.platform, platform.machine(), sys.version_info[:2]) == SUPPORTED:
+        raise SystemExit(f"{reason}, though there was one: is the lock still good?")
     (directory / UNAVAILABLE).write_text(reason)
     sys.stderr.write(f"{reason}; its tests will be skipped\n")
 

@@ -16,27 +16,13 @@ from services.domain.orders import (
     SelfTradePrevention,
     Side,
 )
-from services.domain.refusals import Refusal
+from services.domain.refusals import ORDER_FILTERS, Refusal
 from services.engine.core import filters
 from services.engine.core.accounts import Accounts
 from services.engine.core.form import is_well_formed
 from services.engine.core.listing import Listing
 from services.engine.core.sweep import sweep_for_quantity, sweep_for_quote
 from services.engine.core.triggers import is_reached
-
-_FILTERS: Final = frozenset(
-    {
-        Refusal.PRICE_FILTER,
-        Refusal.LOT_SIZE,
-        Refusal.MARKET_LOT_SIZE,
-        Refusal.ICEBERG_PARTS,
-        Refusal.TRAILING_DELTA,
-        Refusal.PERCENT_PRICE,
-        Refusal.PERCENT_PRICE_BY_SIDE,
-        Refusal.NOTIONAL,
-    }
-)
-
 
 # Looking up a member of an Enum costs as much as a call, so the hot ones are bound once.
 _BUY: Final = Side.BUY
@@ -110,7 +96,7 @@ class Admission:
     def refuse_by_filter(self, command: PlaceOrder, now_us: int) -> Refusal | None:
         """Only the filters that look at the order alone, whatever else may be wrong with it."""
         admitted = self._admit_numbers(command, self._prevention(command), now_us)
-        return admitted if not isinstance(admitted, Admitted) and admitted in _FILTERS else None
+        return admitted if not isinstance(admitted, Admitted) and admitted in ORDER_FILTERS else None
 
     def _admit_numbers(self, command: PlaceOrder, prevention: SelfTradePrevention, now_us: int) -> Admitted | Refusal:
         if command.type is _MARKET:
