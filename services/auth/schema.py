@@ -1,8 +1,8 @@
 """The auth service's tables, in schema ``auth``. No other service may read or write them.
 
 Nothing here is readable as a secret: passwords are argon2id hashes, refresh tokens are SHA-256 digests, API secrets and
-signing keys are sealed (``services.auth.sealing``). The constraints' names are part of the code: a violated one maps to
-the answer the client gets (``services.auth.errors``).
+signing keys are sealed (``services.infra.sealing``). The constraints' names are part of the code: a violated one maps
+to the answer the client gets (``services.auth.errors``).
 """
 
 from sqlalchemy import (
