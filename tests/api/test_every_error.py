@@ -180,7 +180,7 @@ def test_what_operators_are_refused(stage: Stage) -> None:
     system = stage.system
     order = PlaceOrder(1000, "ZQ", "mine", Side.SELL, OrderType.LIMIT, TimeInForce.GTC, ONE_E8, ONE_E8)
     accepted: list[Command] = [
-        *(DefineMarket(NEW), GIFT, order),
+        *(DefineMarket(NEW), GIFT, replace(GIFT, reference="another"), order),
         *(HoldWithdrawal(1000, "Z", 1, 0, reference) for reference in ("settled", "rejected")),
         *(SettleWithdrawal("settled"), RejectWithdrawal("rejected")),
     ]
