@@ -13,8 +13,8 @@ from fastapi.responses import JSONResponse
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.domain.protocol import NOT_ACTIVE, Envelope
-from services.engine.inbox import Closed, Inbox
+from services.domain.protocol import NOT_ACTIVE, PARCEL_HEADER, Envelope
+from services.engine.inbox import Closed, Inbox, Superseded
 from services.engine.runner import Engine
 from services.engine.settings import EngineSettings
 from services.infra import redis, telemetry
@@ -62,6 +62,7 @@ def create_app(settings: EngineSettings) -> FastAPI:
             400: {"description": "The body is not a list of at most 512 envelopes"},
             401: {"description": "The internal credential is missing or wrong"},
             413: {"description": "The body is over 1 MiB"},
+            500: {"description": "Its gateway has sent a later parcel: what became of this one is unknown"},
             503: {"description": "This engine is not the active one; nothing was started"},
         },
     )
@@ -104,7 +105,7 @@ async def submit(request: Request) -> Response:
     if not shows_internal_credential(request, request.app.state.settings):
         return _refuse("unauthorized", 401)
     engine: Engine = request.app.state.engine
-    answer = await carry_out(engine.inbox, await request.body())
+    answer = await carry_out(engine.inbox, await request.body(), request.headers.get(PARCEL_HEADER, ""))
     return Response(answer.content, answer.status_code, media_type=answer.media_type)
 
 
@@ -114,7 +115,7 @@ class Answer(NamedTuple):
     media_type: str
 
 
-async def carry_out(inbox: Inbox, body: bytes) -> Answer:
+async def carry_out(inbox: Inbox, body: bytes, parcel_id: str = "") -> Answer:
     """One parcel as it is on the wire, to its replies as they are on the wire."""
     try:
         envelopes = _decoder.decode(body)
@@ -123,9 +124,11 @@ async def carry_out(inbox: Inbox, body: bytes) -> Answer:
     if not 0 < len(envelopes) <= MAX_PARCEL:
         return _declined("bad_request: a parcel has 1 to 512 requests")
     try:
-        replies = await inbox.submit(envelopes)
+        replies = await inbox.submit(envelopes, parcel_id)
     except Closed:
         return Answer(503, NOT_ACTIVE, "application/json")
+    except Superseded:
+        return Answer(500, b'{"code":"superseded"}', "application/json")
     return Answer(200, _encoder.encode(replies), MESSAGEPACK)
 
 

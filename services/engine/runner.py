@@ -11,6 +11,7 @@ import os
 import secrets
 import socket
 import time
+from collections.abc import Callable
 from typing import Final
 
 import asyncpg
@@ -51,6 +52,7 @@ class Engine:
         *,
         holder: str = "",
         clock: Clock = now_us,
+        on_recovered: Callable[[], None] = settle_memory,
     ) -> None:
         self.holder = holder or f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self.inbox = Inbox(settings.inbox_limit)
@@ -59,6 +61,7 @@ class Engine:
         self._redis = redis
         self._store = PostgresStore(settings) if store is None else store
         self._clock = clock
+        self._on_recovered = on_recovered
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
@@ -92,7 +95,7 @@ class Engine:
             finally:
                 recovered.set()
                 await asyncio.gather(keeping_alive, return_exceptions=True)
-            settle_memory()
+            self._on_recovered()
             metrics.RECOVERY_SECONDS.set(time.perf_counter() - started)
             metrics.UNBALANCED_ASSETS.set(len(exchange.accounts.imbalances()))
             # 3. Serve until something goes wrong or we are asked to stop.
@@ -209,8 +212,8 @@ class ActiveEngine:
 
     def _apply(self, parcels: list[Parcel]) -> Batch:
         started = time.perf_counter()
-        time_us = max(self._clock(), self.exchange.now_us)
-        batch = Batch(self.exchange, self.sequence + 1, time_us)
+        clock_us = self._clock()
+        batch = Batch(self.exchange, self.sequence + 1, max(clock_us, self.exchange.now_us), clock_us)
         for parcel in parcels:
             batch.carry_out(parcel)
         metrics.APPLY_SECONDS.observe(time.perf_counter() - started)

@@ -10,9 +10,10 @@ as unavailable. A POST whose answer got lost is unknown (-1007) and is never sen
 
 import asyncio
 import contextlib
+import secrets
 from collections import deque
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 import httpx
 import msgspec
@@ -20,6 +21,7 @@ import structlog
 
 from services.domain.protocol import (
     NOT_ACTIVE,
+    PARCEL_HEADER,
     Applied,
     Checked,
     Depth,
@@ -29,6 +31,7 @@ from services.domain.protocol import (
     Refused,
     Reply,
     Request,
+    parcel_id,
 )
 from services.infra.clock import Clock, now_us
 from services.infra.http import internal_client
@@ -64,18 +67,31 @@ class _NotStarted(Exception):
     """No engine took the parcel."""
 
 
+class EngineClient(Protocol):
+    """What of ``httpx.AsyncClient`` a gateway uses, with the same exceptions."""
+
+    async def post(self, url: str, *, content: bytes, headers: dict[str, str]) -> httpx.Response:
+        """Send one parcel."""
+
+    async def aclose(self) -> None:
+        """Let go of connections."""
+
+
 class Gateway:
     """``submit`` one request and get its reply; ``run`` as a task for the life of the process."""
 
     def __init__(
-        self, settings: TradingSettings, client: httpx.AsyncClient | None = None, clock: Clock = now_us
+        self, settings: TradingSettings, client: EngineClient | None = None, *, clock: Clock = now_us, name: str = ""
     ) -> None:
         self._settings = settings
         self._clock = clock
+        # Under which an engine tells this gateway's parcels apart; no two gateways share one.
+        self._name = name or secrets.token_hex(8)
+        self._posts = 0
         self._engine_urls = deque(f"{url.rstrip('/')}/internal/commands" for url in settings.engine_urls)
         self._waiting: deque[_Waiting] = deque()
         self._arrived = asyncio.Event()
-        self._client = client or internal_client(settings, timeout_s=settings.gateway_timeout_ms / 1000)
+        self._client: EngineClient = client or internal_client(settings, timeout_s=settings.gateway_timeout_ms / 1000)
         # Told of every parcel's replies, after those who wait for them.
         self.on_replies: Callable[[list[Reply]], None] | None = None
 
@@ -151,7 +167,7 @@ class Gateway:
         attempt = 0
         while self._clock() < give_up_us:
             try:
-                response = await self._client.post(self._engine_urls[0], content=body)
+                response = await self._post(body)
             except _NEVER_SENT:
                 response = None
             if response is not None and response.status_code == httpx.codes.OK:
@@ -170,6 +186,12 @@ class Gateway:
             if attempt % len(self._engine_urls) == 0:
                 await asyncio.sleep(_RETRY_S)
         raise _NotStarted
+
+    async def _post(self, body: bytes) -> httpx.Response:
+        """Each under a number of its own: what is sent again here is meant to be carried out, a repeat is not."""
+        self._posts += 1
+        headers = {PARCEL_HEADER: parcel_id(self._name, self._posts)}
+        return await self._client.post(self._engine_urls[0], content=body, headers=headers)
 
     def _fail(self, parcel: list[_Waiting], error: DialectError) -> None:
         for waiting in parcel:
