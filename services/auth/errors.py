@@ -40,6 +40,10 @@ INVALID_ACCESS_TOKEN: Final = Problem(
     401, "invalid_access_token", "Send a valid access token as Authorization: Bearer; refresh it or log in again."
 )
 INVALID_REFRESH_TOKEN: Final = Problem(401, "invalid_refresh_token", "Log in again.")
+WRONG_CODE: Final = Problem(403, "wrong_code", "Enter the newest code, or a recovery code that was not used yet.")
+ACCOUNT_NOT_FOUND: Final = Problem(404, "account_not_found", "There is no such account.")
+NO_SECOND_FACTOR: Final = Problem(409, "no_second_factor", "The account has no second factor; enable one first.")
+TOO_MANY_ATTEMPTS: Final = Problem(429, "too_many_attempts", "Too many attempts; wait as Retry-After says.")
 INVALID_INTERNAL_CREDENTIAL: Final = Problem(
     401, "invalid_internal_credential", "Only services that know the internal credential may ask this."
 )
@@ -64,9 +68,10 @@ _HEADERS_BY_STATUS: Final = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-A
 class Refused(Exception):
     """Answer the request with ``problem``. Raise it after the transaction if that must commit."""
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: Problem, *, retry_after_s: int | None = None) -> None:
         super().__init__(problem.code)
         self.problem = problem
+        self.headers = {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
 
 
 class ErrorBody(BaseModel):
@@ -115,7 +120,7 @@ def _describe(error: RequestValidationError) -> str:
 
 
 async def _on_refused(_request: Request, error: Refused) -> JSONResponse:
-    return answer(error.problem)
+    return answer(error.problem, headers=error.headers)
 
 
 async def _on_invalid_request(_request: Request, error: RequestValidationError) -> JSONResponse:
