@@ -1,7 +1,7 @@
 """The auth service's tables, in schema ``auth``. No other service may read or write them.
 
 Little here is readable as a secret: passwords are argon2id hashes, tokens and recovery codes are SHA-256 digests, API
-secrets, second factors and signing keys are sealed (``services.auth.sealing``). Only a notice holds the token that it
+secrets, second factors and signing keys are sealed (``services.infra.sealing``). Only a notice holds the token that it
 is to bring to its reader, until it is acknowledged. The constraints' names are part of the code: a violated one maps to
 the answer the client gets (``services.auth.errors``).
 """
