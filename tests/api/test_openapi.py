@@ -60,8 +60,10 @@ def document(kind: type[ServiceSettings], create_app: Callable[[Any], FastAPI]) 
 
 
 def schema_of(openapi: dict[str, Any]) -> BaseSchema:
-    """Without the cache that would be left in the working directory."""
+    """Without the cache that would be left in the working directory. What is too long may be refused as too large."""
     config = SchemathesisConfig(cache=CacheConfig(enabled=False))
+    negative = config.projects.get_default().checks.negative_data_rejection
+    negative.expected_statuses = [*negative.expected_statuses, "413"]
     return schemathesis.openapi.from_dict(openapi, config=config)
 
 
