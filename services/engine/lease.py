@@ -9,6 +9,7 @@ on, catches a holder that hangs or is cut off while its session lives. Times are
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -46,10 +47,13 @@ class Lease(msgspec.Struct, frozen=True):
     journal_hash: bytes
 
 
-async def acquire(connection: Connection, holder: str, *, ttl_ms: int, poll_ms: int) -> Lease:
-    """Wait until no live engine holds the lease, then take it with a new epoch."""
+async def acquire(
+    connection: Connection, holder: str, *, ttl_ms: int, poll_ms: int, looked: Callable[[], None] = lambda: None
+) -> Lease:
+    """Wait until no live engine holds the lease, then take it with a new epoch; call ``looked`` after each look."""
     while True:
         epoch, expired = await connection.fetchrow(_READ_SQL, SHARD)  # type: ignore[misc]
+        looked()
         if (expired or await _holder_is_gone(connection, epoch)) and await _try_lock(connection, epoch + 1):
             # Rivals are held off by the lock from here on, so no one can mistake us for dead.
             taken = await connection.fetchrow(_TAKE_SQL, SHARD, epoch, holder, ttl_ms)
