@@ -2,11 +2,13 @@
 
 from typing import Final
 
-from deploy.check import lint
+from deploy.check import contract, lint
 from deploy.check.check import Check
-from deploy.check.tools import HADOLINT, YAMLLINT
+from deploy.check.tools import ENVOY, HADOLINT, NGINX, YAMLLINT
 
 CHECKS: Final = (
     Check("dockerfile", (HADOLINT,), 1, lint.dockerfile),
     Check("yaml", (YAMLLINT,), 3, lint.yaml),
+    Check("nginx", (NGINX,), 25, contract.nginx_keeps_the_contract),
+    Check("envoy", (ENVOY,), 25, contract.envoy_keeps_the_contract),
 )
