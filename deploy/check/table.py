@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from deploy.check import chart, containers, contract, kong_file, lint
+from deploy.check import chart, containers, contract, gitops, kong_file, lint, play
 from deploy.check.check import Check
 from deploy.check.tools import (
     BUILDAH,
@@ -27,8 +27,10 @@ CHECKS: Final = (
     Check("chart-lint", (HELM,), 2, chart.is_linted),
     Check("chart-rules", (HELM,), 2, chart.keeps_house_rules),
     Check("chart-snapshots", (HELM,), 1, chart.is_as_last_agreed),
+    Check("argocd", (HELM, NODE), 5, gitops.is_consistent),
     Check("chart-schemas", (HELM, KUBERNETES_VALIDATE, NODE), 20, chart.fits_schemas),
     Check("nginx", (NGINX,), 25, contract.nginx_keeps_the_contract),
     Check("envoy", (ENVOY,), 25, contract.envoy_keeps_the_contract),
     Check("image", (PODMAN, BUILDAH, DEBOOTSTRAP), 90, containers.is_built),
+    Check("play", (PODMAN, BUILDAH, DEBOOTSTRAP, HELM), 90, play.trades),
 )
