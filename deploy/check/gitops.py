@@ -84,5 +84,5 @@ def _dangling(application: dict[str, Any], root: Path) -> Iterator[str]:
         return
     files = [path / name for name in source.get("helm", {}).get("valueFiles", [])]
     yield from (f"{application['metadata']['name']}: there is no {file.name}" for file in files if not file.exists())
-    if files:
+    if files and all(file.exists() for file in files):
         HELM.run("template", "crossbook", path, *(word for file in files for word in ("--values", str(file))))

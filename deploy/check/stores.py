@@ -99,7 +99,8 @@ def _led_to(gateway: str, sockets: dict[int, str]) -> Iterator[None]:
 
 def _leader_to(path: str) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:
     async def lead(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError):
+        # Cancelled at the end, whatever is open: asyncio's streams would complain of that.
+        with contextlib.suppress(OSError, asyncio.CancelledError):
             far_reader, far_writer = await asyncio.open_unix_connection(path)
             await asyncio.gather(_copy(reader, far_writer), _copy(far_reader, writer))
 
