@@ -12,19 +12,20 @@ from services.infra.callers import Callers
 from services.infra.postgres import Pool
 from services.infra.sealing import Seal
 from services.notifier import phones, webhooks
-from services.notifier.channels.amazon_or_not import Providers
 from services.notifier.channels.mail import mail
 from services.notifier.channels.outcome import NotWanted
-from services.notifier.kinds import GROUPS, Channel, Group
+from services.notifier.kinds import CONFIRM_PHONE, GROUPS, Channel, Group
+from services.notifier.providers import Providers
 from services.notifier.queue import Job
 from services.notifier.rendering import Message, Messages
+
+# What is left of these without it helps nobody.
+_NEEDS_TOKEN: Final = frozenset({"CONFIRM_EMAIL", "RESET_PASSWORD", CONFIRM_PHONE})
 
 Deliver = Callable[[Job], Awaitable[None]]
 
 
 class Deliveries:
-    """``by_channel`` has what this installation offers."""
-
     def __init__(
         self, pool: Pool, seal: Seal, callers: Callers, messages: Messages, providers: Providers, sender: str
     ) -> None:
@@ -34,15 +35,16 @@ class Deliveries:
         self._messages = messages
         self._providers = providers
         self._sender = sender
+
+    def by_channel(self) -> Mapping[Channel, Deliver]:
+        """How to deliver by each channel that this installation offers."""
         every: Mapping[Channel, tuple[object, Deliver]] = {
-            "EMAIL": (providers.mailer, self._email),
-            "SMS": (providers.texter, self._sms),
-            "WEBHOOK": (providers.webhooks, self._webhook),
-            "TOPIC": (providers.topic, self._topic),
+            "EMAIL": (self._providers.mailer, self._email),
+            "SMS": (self._providers.texter, self._sms),
+            "WEBHOOK": (self._providers.webhooks, self._webhook),
+            "TOPIC": (self._providers.topic, self._topic),
         }
-        self.by_channel: Final[Mapping[Channel, Deliver]] = {
-            channel: deliver for channel, (provider, deliver) in every.items() if provider is not None
-        }
+        return {channel: deliver for channel, (provider, deliver) in every.items() if provider is not None}
 
     async def _email(self, job: Job) -> None:
         assert self._providers.mailer is not None, "the channel is offered"
@@ -66,7 +68,7 @@ class Deliveries:
         await self._providers.texter.send(number, self._render(job).short)
 
     async def _webhook(self, job: Job) -> None:
-        assert self._providers.webhooks is not None and job.webhook_id is not None, "the channel is offered"
+        assert job.webhook_id is not None, "a delivery to a webhook names it"
         hook = await webhooks.find(self._pool, self._seal, job.webhook_id)
         if hook is None:
             raise NotWanted("the webhook was deleted")
@@ -81,12 +83,9 @@ class Deliveries:
         token = None
         if job.secret_sealed is not None:
             token = self._seal.open(job.secret_sealed, belongs_to=str(job.notice_id))
-        elif GROUPS[job.kind] in {Group.CODE} or job.kind in _NEEDS_TOKEN:
+        elif job.kind in _NEEDS_TOKEN:
             raise NotWanted("its token is not kept any more")
         return self._messages.render(job.kind, job.data, job.occurred_at, token)
-
-
-_NEEDS_TOKEN: Final = frozenset({"CONFIRM_EMAIL", "RESET_PASSWORD"})
 
 
 def content(job: Job, delivery_id: uuid.UUID) -> dict[str, Any]:

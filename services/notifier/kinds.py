@@ -91,9 +91,7 @@ GROUPS: Final[Mapping[str, Group]] = {
 }
 
 # What an account chooses about, and what webhooks and the topic may be told of.
-CHOSEN: Final = tuple(
-    kind for kind, group in GROUPS.items() if group in {Group.SECURITY, Group.MONEY, Group.ORDERS}
-)
+CHOSEN: Final = tuple(kind for kind, group in GROUPS.items() if group in {Group.SECURITY, Group.MONEY, Group.ORDERS})
 
 
 def standing(kind: str, channel: PreferenceChannel) -> Standing:

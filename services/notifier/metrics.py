@@ -1,13 +1,7 @@
-"""What an operator watches: the API's rate, errors and duration; how far the sources are; each channel's queue."""
+"""What an operator watches beside the API (``services.infra.measured``): the sources, and each channel's queue."""
 
 from prometheus_client import Counter, Gauge, Histogram
 
-REQUEST_SECONDS = Histogram(
-    "crossbook_notifier_request_seconds",
-    "Time from a request's arrival to the end of its answer.",
-    ["route", "status"],
-    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
-)
 NOTICES = Counter("crossbook_notifier_notices", "Notices stored in an inbox.", ["kind"])
 JOURNAL_POSITION = Gauge("crossbook_notifier_journal_position", "The last journal entry this process has stored.")
 JOURNAL_LAG = Gauge("crossbook_notifier_journal_lag_sequences", "Journal entries that are not read yet.")

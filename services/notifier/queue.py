@@ -60,7 +60,9 @@ UPDATE notifier.deliveries SET state = 'WAITING', ended_at = NULL, attempts = 0,
 WHERE state = 'PARKED' AND delivery_id = $1 RETURNING true
 """
 DEPTHS: Final = """
-SELECT channel, count(*) FILTER (WHERE state = 'WAITING') AS waiting, count(*) FILTER (WHERE state = 'PARKED') AS parked,
+SELECT channel,
+    count(*) FILTER (WHERE state = 'WAITING') AS waiting,
+    count(*) FILTER (WHERE state = 'PARKED') AS parked,
     coalesce(extract(epoch FROM now() - min(created_at) FILTER (WHERE state = 'WAITING')), 0)::float8 AS oldest_s
 FROM notifier.deliveries WHERE state IN ('WAITING', 'PARKED') GROUP BY channel
 """
@@ -104,7 +106,7 @@ class Depth(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """How long to wait after the n-th failed attempt: doubled each time, with jitter so that many do not come at once."""
+    """How long to wait after the n-th failed attempt: doubled each time, with jitter against herds."""
 
     base_s: float
     max_s: float

@@ -135,3 +135,8 @@ def _clean(text: str) -> str:
 
 def _time(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%M:%S}"
+
+
+def page(name: str, **context: Any) -> str:
+    """Render a page of this service's own; everything in it is escaped."""
+    return _environment(autoescape=True).get_template(name).render(context)

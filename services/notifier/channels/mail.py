@@ -1,6 +1,7 @@
 """A mail as MIME: text and HTML, with headers that nothing in a message can add to."""
 
 from datetime import UTC, datetime
+from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -26,7 +27,7 @@ def mail(message: Message, sender: str, recipient: str, message_id: str) -> Emai
     made["From"] = Address(name, addr_spec=from_address)
     try:
         made["To"] = Address(addr_spec=recipient)
-    except (ValueError, IndexError) as error:
+    except (ValueError, IndexError, MessageError) as error:
         raise Refused("the address is none that mail can go to") from error
     made["Subject"] = message.title
     made["Date"] = format_datetime(datetime.now(UTC))

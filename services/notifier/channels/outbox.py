@@ -12,7 +12,7 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 from services.notifier.channels.outcome import Failed
 
@@ -20,14 +20,6 @@ FILES_MAX: Final = 500
 _SUFFIX: Final = ".eml"
 NAME: Final = re.compile(r"[0-9]{20}-[0-9a-f-]{36}\.eml", re.ASCII)
 _link = re.compile(r"https?://[^\s<>\"]+")
-
-
-class Texter(Protocol):
-    """Sends one SMS, or raises."""
-
-    async def send(self, number: str, text: str) -> None: ...
-
-    async def close(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +38,7 @@ class Kept:
 
 
 class Outbox:
-    """A mailer and, through ``texter``, a texter; and what shows what they wrote."""
+    """A mailer, and what shows what it wrote."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -85,24 +77,6 @@ class Outbox:
     def _files(self) -> list[Path]:
         """The newest first."""
         return sorted((path for path in self._directory.glob(f"*{_SUFFIX}")), reverse=True)
-
-
-class OutboxTexter:
-    """Writes an SMS as a mail to the number."""
-
-    def __init__(self, outbox: Outbox, make: "MakeText") -> None:
-        self._outbox = outbox
-        self._make = make
-
-    async def send(self, number: str, text: str) -> None:
-        await self._outbox.send(self._make(number, text))
-
-    async def close(self) -> None:
-        await self._outbox.close()
-
-
-class MakeText(Protocol):
-    def __call__(self, number: str, text: str, /) -> EmailMessage: ...
 
 
 def _read(path: Path) -> Kept:
