@@ -31,6 +31,7 @@ from services.notifier.resources import Resources
 from services.notifier.settings import NotifierSettings
 from services.notifier.upkeep import Upkeep
 
+_CANCEL_AGAIN_S: Final = 1.0
 OPENAPI_PATH: Final = "/notifier/v1/openapi.json"
 TAGS: Final = [
     {"name": "inbox", "description": "What you were told."},
@@ -132,10 +133,21 @@ async def _running(tasks: Iterable[asyncio.Task[None]]) -> AsyncIterator[None]:
     started = list(tasks)
     for task in started:
         task.add_done_callback(_end_process_on_failure)
-    yield
-    for task in started:
-        task.cancel()
-    await asyncio.gather(*started, return_exceptions=True)
+    try:
+        yield
+    finally:
+        await _end(started)
+
+
+async def _end(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Cancel until they end. Once is not enough on Python 3.11, where ``asyncio.wait_for`` can swallow a cancellation
+    that comes just as what it waits for is done; asyncpg and the Redis client wait with it.
+    """
+    running = set(tasks)
+    while running:
+        for task in running:
+            task.cancel()
+        _, running = await asyncio.wait(running, timeout=_CANCEL_AGAIN_S)
 
 
 def _end_process_on_failure(task: asyncio.Task[None]) -> None:

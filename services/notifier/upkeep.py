@@ -31,7 +31,7 @@ DELETE FROM notifier.deliveries WHERE delivery_id IN (
 DELETE_NOTICES: Final = """
 DELETE FROM notifier.notices WHERE notice_id IN (
     SELECT notice_id FROM notifier.notices AS n
-    WHERE stored_at < now() - make_interval(days => CASE WHEN in_inbox THEN $1 ELSE $2 END)
+    WHERE stored_at < now() - make_interval(days => CASE WHEN in_inbox THEN $1::integer ELSE $2::integer END)
     AND NOT EXISTS (SELECT FROM notifier.deliveries AS d WHERE d.notice_id = n.notice_id AND d.state = 'WAITING')
     LIMIT $3
 )
@@ -39,7 +39,7 @@ DELETE FROM notifier.notices WHERE notice_id IN (
 # The oldest of the accounts that have too many; what is still on its way leaves the inbox and goes later.
 EMPTY_FULL_INBOXES: Final = """
 UPDATE notifier.notices AS n SET in_inbox = false FROM (
-    SELECT account_id, (array_agg(position ORDER BY position DESC))[$1] AS oldest_kept
+    SELECT account_id, (array_agg(position ORDER BY position DESC))[$1::integer] AS oldest_kept
     FROM notifier.notices WHERE in_inbox GROUP BY account_id HAVING count(*) > $1
 ) AS full_inbox
 WHERE n.account_id = full_inbox.account_id AND n.in_inbox AND n.position < full_inbox.oldest_kept

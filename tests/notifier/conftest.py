@@ -27,7 +27,7 @@ from services.notifier.settings import NotifierSettings
 from tests.running import free_port
 
 # Generous: the machine may be busy with other things.
-DEADLINE_S = 45.0
+DEADLINE_S = 30.0
 POLL_S = 0.02
 
 Configure = Callable[..., NotifierSettings]

@@ -1,11 +1,11 @@
 """From the journal and from auth into the store: each once, whoever reads, and no secret for longer than needed."""
 
 import json
-import logging
 from pathlib import Path
 
 import asyncpg
 import pytest
+from prometheus_client import REGISTRY
 
 from services.infra.postgres import Connection
 from services.local.embedded import EmbeddedPostgres
@@ -23,7 +23,7 @@ async def test_it_begins_at_the_head_and_misses_nothing_afterwards(
     await append(database, deposit(2000, reference="before it was ever started"))
     settings = configure()
     async with serve(settings):
-        await eventually(lambda: database.fetchval("SELECT sequence FROM notifier.journal_position"))
+        await eventually(lambda: database.fetchval("SELECT count(*) FROM notifier.journal_position"))
         await append(database, deposit(2000, 1), deposit(2000, 2))
         await eventually(lambda: _deposits(database, 2))
     # While nobody reads.
@@ -40,7 +40,7 @@ async def test_two_notifiers_tell_each_entry_once(
 ) -> None:
     settings = configure(journal_page_rows=3)
     async with serve(settings), serve(settings):
-        await eventually(lambda: database.fetchval("SELECT sequence FROM notifier.journal_position"))
+        await eventually(lambda: database.fetchval("SELECT count(*) FROM notifier.journal_position"))
         member = await auth.join("ada@example.com")
         for number in range(30):
             await append(database, deposit(member.account_id, number + 1))
@@ -64,7 +64,7 @@ async def test_orders_are_told_to_people_only(
 
 
 async def test_a_gap_stops_the_reading_and_says_so(
-    configure: Configure, serve: Serve, auth: Auth, database: Connection, caplog: pytest.LogCaptureFixture
+    configure: Configure, serve: Serve, auth: Auth, database: Connection, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async with serve(configure()):
         await eventually(lambda: database.fetchval("SELECT count(*) FROM notifier.journal_position"))
@@ -74,7 +74,8 @@ async def test_a_gap_stops_the_reading_and_says_so(
         await database.execute("UPDATE exchange.journal SET sequence = 3 WHERE sequence = 2")
 
         async def complained() -> bool:
-            return "entry 2 is missing" in caplog.text
+            failures = REGISTRY.get_sample_value("crossbook_notifier_source_failures_total", {"source": "journal"})
+            return "entry 2 is missing" in capsys.readouterr().out and bool(failures)
 
         await eventually(complained)
         assert await _deposits(database, 1)
@@ -88,9 +89,8 @@ async def test_a_token_is_sealed_sent_and_forgotten(
     auth: Auth,
     database: Connection,
     tmp_path: Path,
-    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    caplog.set_level(logging.DEBUG)
     member = await auth.join("ada@example.com", confirmed=False)
     await auth.tell(member.account_id, "CONFIRM_EMAIL", json.dumps({"token": TOKEN}))
     await auth.tell(member.account_id, "INVENTED_LATER", json.dumps({"token": TOKEN, "x": "<b>"}))
@@ -109,8 +109,10 @@ async def test_a_token_is_sealed_sent_and_forgotten(
         "SELECT count(secret_sealed) AS secrets, count(recipient) AS recipients FROM notifier.notices"
     )
     assert tuple(row) == (0, 0)  # type: ignore[arg-type]
-    assert TOKEN not in caplog.text
-    assert member.email not in caplog.text
+    logged = capsys.readouterr().out
+    assert "delivery_failed" in logged
+    assert TOKEN not in logged
+    assert member.email not in logged
 
 
 async def test_a_token_that_expired_is_cleared_and_not_sent(
@@ -124,25 +126,17 @@ async def test_a_token_that_expired_is_cleared_and_not_sent(
     assert await database.fetchval("SELECT secret_sealed IS NULL FROM notifier.notices")
 
 
-async def test_the_role_sees_the_journal_and_nothing_else(
-    embedded_postgres: EmbeddedPostgres, postgres_url: str
-) -> None:
-    name = postgres_url.split("@/")[1].split("?")[0]
-    connection = await asyncpg.connect(embedded_postgres.url(name, "crossbook_notifier"))
-    try:
-        assert await connection.fetchval("SELECT count(*) FROM exchange.journal") == 0
-        others = await connection.fetch(
-            "SELECT schemaname || '.' || tablename AS name FROM pg_tables "
-            "WHERE schemaname NOT IN ('notifier', 'pg_catalog', 'information_schema')"
-        )
-        assert len(others) > 15
-        for row in others:
-            readable = "SELECT has_table_privilege($1, 'SELECT')"
-            assert await connection.fetchval(readable, row["name"]) is (row["name"] == "exchange.journal")
-            changeable = "SELECT has_table_privilege($1, 'INSERT, UPDATE, DELETE, TRUNCATE')"
-            assert not await connection.fetchval(changeable, row["name"])
-    finally:
-        await connection.close()
+async def test_the_role_sees_the_journal_and_nothing_else(database: Connection) -> None:
+    others = await database.fetch(
+        "SELECT schemaname || '.' || tablename AS name FROM pg_tables "
+        "WHERE schemaname NOT IN ('notifier', 'pg_catalog', 'information_schema')"
+    )
+    assert len(others) > 15
+    for row in others:
+        readable = "SELECT has_table_privilege('crossbook_notifier', $1, 'SELECT')"
+        assert await database.fetchval(readable, row["name"]) is (row["name"] == "exchange.journal")
+        changeable = "SELECT has_table_privilege('crossbook_notifier', $1, 'INSERT, UPDATE, DELETE, TRUNCATE')"
+        assert not await database.fetchval(changeable, row["name"])
 
 
 async def test_no_other_service_sees_the_notifiers_tables(
