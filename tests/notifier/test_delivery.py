@@ -12,6 +12,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from services.infra.postgres import Connection
+from tests.running import free_port
 
 from .conftest import Auth, Configure, Member, Serve, eventually
 from .journal import append, deposit
@@ -42,7 +43,7 @@ class MailServer:
         if self.hangs_up:
             self.hangs_up = False
             self.hung_up.set()
-            assert server.transport is not None
+            assert isinstance(server.transport, asyncio.Transport)
             server.transport.abort()
         if self.answered_s:
             await asyncio.sleep(self.answered_s)
@@ -52,8 +53,6 @@ class MailServer:
 
 @contextmanager
 def mail_server() -> Iterator[tuple[MailServer, int]]:
-    from tests.running import free_port
-
     handler, port = MailServer(), free_port()
     controller = Controller(handler, hostname="127.0.0.1", port=port, ready_timeout=30)
     controller.start()
@@ -95,7 +94,7 @@ async def test_a_mail_server_that_refuses_is_slow_or_hangs_up(
     configure: Configure, serve: Serve, auth: Auth, database: Connection, smtp: tuple[MailServer, int]
 ) -> None:
     server, port = smtp
-    async with serve(by_smtp(configure, port, attempt_timeout_s=1)) as client:
+    async with serve(by_smtp(configure, port, attempt_timeout_s=1)):
         await _started(database)
         refused, later = await auth.join("refused@example.com"), await auth.join("later@example.com")
         ada = await auth.join("ada@example.com")
@@ -105,11 +104,10 @@ async def test_a_mail_server_that_refuses_is_slow_or_hangs_up(
         assert server.hung_up.is_set() and len(server.received) >= 1
         await append(database, deposit(refused.account_id), deposit(later.account_id))
         await eventually(lambda: _ended(database, 3))
-        attempts = dict(
-            await database.fetch(
-                "SELECT n.account_id, d.attempts FROM notifier.deliveries d JOIN notifier.notices n USING (notice_id)"
-            )
+        rows = await database.fetch(
+            "SELECT n.account_id, d.attempts FROM notifier.deliveries d JOIN notifier.notices n USING (notice_id)"
         )
+        attempts = {row["account_id"]: row["attempts"] for row in rows}
         assert attempts[refused.account_id] == 1, "a refusal for good is not tried again"
         assert attempts[later.account_id] == 4, "one for now is, until the attempts are used up"
         server.answered_s = 3600
@@ -118,7 +116,6 @@ async def test_a_mail_server_that_refuses_is_slow_or_hangs_up(
         assert (await _states(database)) == {"SENT": 1, "PARKED": 3}
         errors = await database.fetch("SELECT last_error FROM notifier.deliveries WHERE state = 'PARKED'")
         assert not [row for row in errors if "@" in row["last_error"]]
-        del client
 
 
 async def test_a_webhook_is_retried_with_backoff_parked_and_retried_by_an_operator(
@@ -194,7 +191,8 @@ async def _ended(database: Connection, count: int) -> bool:
 
 
 async def _states(database: Connection) -> dict[str, int]:
-    return dict(await database.fetch("SELECT state, count(*) FROM notifier.deliveries GROUP BY state"))
+    rows = await database.fetch("SELECT state, count(*) AS count FROM notifier.deliveries GROUP BY state")
+    return {row["state"]: row["count"] for row in rows}
 
 
 async def _states_are(database: Connection, expected: dict[str, int]) -> bool:
