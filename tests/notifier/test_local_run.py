@@ -1,12 +1,15 @@
 """The local run, as a person meets it: sign up, find the mail, follow its link, and be told of a deposit."""
 
 import json
+import os
 import re
+import shlex
 import subprocess
 import sys
 import time
 import uuid
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -16,6 +19,7 @@ from tests.running import RunningSystem
 
 PASSWORD = "a long enough, rare password 73"
 WAIT_S = 60.0
+DOCUMENT = Path(__file__).parents[2] / "docs" / "notifications.md"
 
 
 def found(look: Callable[[], Any]) -> Any:
@@ -29,6 +33,25 @@ def found(look: Callable[[], Any]) -> Any:
 def mails(system: RunningSystem, to: str) -> list[dict[str, Any]]:
     kept: list[dict[str, Any]] = httpx.get(f"{system.base_url}/outbox.json").json()
     return [mail for mail in kept if mail["recipient"] == to]
+
+
+def documented_commands() -> list[str]:
+    block = re.search(r"^```sh\n(.*?)^```$", DOCUMENT.read_text(), re.MULTILINE | re.DOTALL)
+    assert block is not None
+    return block[1].splitlines()
+
+
+def run(system: RunningSystem, command: str) -> str:
+    program, *arguments = shlex.split(command)
+    assert program == "crossbook"
+    return subprocess.run(
+        (sys.executable, "-P", "-m", "services.local", *arguments),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+        env=os.environ | {"CROSSBOOK_DATA_DIR": str(system.directory.root)},
+    ).stdout
 
 
 def test_from_signing_up_to_being_told(system: RunningSystem) -> None:
@@ -67,8 +90,7 @@ def test_from_signing_up_to_being_told(system: RunningSystem) -> None:
     assert shown[0]["noticeId"] == told[-1]["n"]
     assert found(lambda: [one for one in mails(system, email) if one["subject"] == "Deposit: 12.5 USDT"])
 
-    command = (sys.executable, "-P", "-m", "services.local", "outbox", "--data-dir", str(system.directory.root))
-    listed = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
-    assert email in listed
+    listed = [run(system, command) for command in documented_commands()]
+    assert len(listed) == 4 and email in listed[0] and listed[2] == "Nothing is parked.\n"
     log = (system.directory.logs / "notifier.log").read_text()
     assert token not in log and email not in log
