@@ -16,6 +16,7 @@ from services.auth.sealing import Seal
 from services.auth.settings import AuthSettings
 from services.auth.signing_keys import SigningKeys
 from services.infra import postgres, redis
+from services.infra.measured import Measured
 from services.infra.telemetry import metrics
 from services.infra.web import BodyLimit, RequestId
 
@@ -43,6 +44,7 @@ def create_app(settings: AuthSettings) -> FastAPI:
         redirect_slashes=False,
         generate_unique_id_function=_operation_id,
         middleware=[
+            Middleware(Measured),
             Middleware(RequestId),
             Middleware(BodyLimit, limit_bytes=settings.max_body_bytes, answer=errors.answer(errors.BODY_TOO_LARGE)),
         ],

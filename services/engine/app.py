@@ -18,6 +18,7 @@ from services.engine.inbox import Closed
 from services.engine.runner import Engine
 from services.engine.settings import EngineSettings
 from services.infra import redis, telemetry
+from services.infra.measured import Measured
 from services.infra.web import BodyLimit, RequestId, shows_internal_credential
 
 MESSAGEPACK: Final = "application/msgpack"
@@ -42,6 +43,7 @@ def create_app(settings: EngineSettings) -> FastAPI:
     app.state.settings = settings
     app.add_middleware(BodyLimit, limit_bytes=MAX_BODY_BYTES, answer=_refuse("body_too_large", 413))
     app.add_middleware(RequestId)
+    app.add_middleware(Measured)
     app.add_route("/metrics", telemetry.metrics)
     app.add_api_route(
         "/internal/commands",
@@ -80,6 +82,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: EngineSettings = app.state.settings
     client = redis.connect(settings.redis_url.get_secret_value())
     engine = app.state.engine = Engine(settings, client)
+    telemetry.tell("sequence", lambda: engine.active.sequence if engine.active is not None else None)
     running = asyncio.create_task(engine.run())
     running.add_done_callback(_end_process_on_failure)
     yield

@@ -60,6 +60,7 @@ class Engine:
             try:
                 await self._one_term()
             except _SETBACKS as error:
+                metrics.TERMS_ENDED.inc()
                 _log.warning("term_ended", reason=type(error).__name__, error=str(error))
                 await asyncio.sleep(_RETRY_S)
 
@@ -87,6 +88,7 @@ class Engine:
                 await asyncio.gather(keeping_alive, return_exceptions=True)
             settle_memory()
             metrics.RECOVERY_SECONDS.set(time.perf_counter() - started)
+            metrics.UNBALANCED_ASSETS.set(len(exchange.accounts.imbalances()))
             # 3. Serve until something goes wrong or we are asked to stop.
             await self._serve(ActiveEngine(settings, self._redis, connection, held, exchange, snapshot_sequence))
         finally:
@@ -171,6 +173,9 @@ class ActiveEngine:
         self._snapshots_taken = 0
         self._snapshotting: asyncio.Task[None] | None = None
         metrics.EPOCH.set(held.epoch)
+        metrics.SEQUENCE.set(held.sequence)
+        metrics.SNAPSHOT_SEQUENCE.set(snapshot_sequence)
+        metrics.OPEN_ORDERS.set(len(exchange.orders))
 
     async def define_markets(self) -> None:
         """Bring the market file into the journal; what is already as it says is refused and costs nothing."""
@@ -223,6 +228,7 @@ class ActiveEngine:
             metrics.SEQUENCE.set(row.sequence)
             metrics.JOURNALED.inc(len(batch.commands))
             metrics.OPEN_ORDERS.set(len(self.exchange.orders))
+            metrics.count_trades(batch.projection.trades)
 
     def _snapshot_if_due(self) -> None:
         if self._snapshotting is not None and not self._snapshotting.done():
@@ -235,14 +241,18 @@ class ActiveEngine:
     async def _take_snapshot(self, *, to_database: bool) -> None:
         sequence, journal_hash = self.sequence, self._journal_hash
         self._snapshots_taken += 1
-        stored = await snapshots.take(self.exchange, sequence, journal_hash, self._settings, to_database=to_database)
+        taken = await snapshots.take(self.exchange, sequence, journal_hash, self._settings, to_database=to_database)
         self._snapshot_due_s = time.monotonic() + self._settings.snapshot_interval_s
-        if stored:
+        if taken.is_stored:
             self._snapshot_sequence = sequence
             metrics.SNAPSHOT_SEQUENCE.set(sequence)
+            metrics.SNAPSHOT_TIME.set_to_current_time()
+            metrics.UNBALANCED_ASSETS.set(taken.unbalanced_assets)
         else:
             metrics.SNAPSHOT_FAILURES.inc()
             _log.warning("snapshot_failed", sequence=sequence)
+        if taken.unbalanced_assets:
+            _log.critical("money_not_conserved", sequence=sequence, assets=taken.unbalanced_assets)
 
     async def finish_snapshot(self) -> None:
         if self._snapshotting is not None:

@@ -12,7 +12,7 @@ import asyncio
 import os
 import signal
 import zlib
-from typing import Final, NoReturn
+from typing import Final, NamedTuple, NoReturn
 
 import msgspec
 from redis import Redis as BlockingRedis
@@ -34,6 +34,9 @@ _KEEP_IN_DATABASE: Final = 3
 _CHILD_POLL_S: Final = 0.02
 _CHILD_TIMEOUT_S: Final = 60.0
 _STORE_TIMEOUT_MS: Final = 30_000
+# The child's exit code: stored, and the number of unbalanced assets up to a bound; or one of Python's own, for failure.
+_STORED_CODE: Final = 64
+_UNBALANCED_MAX: Final = 100
 
 _LATEST_SQL: Final = "SELECT payload FROM exchange.snapshots ORDER BY sequence DESC LIMIT $1"
 _STORE_SQL: Final = """
@@ -49,6 +52,13 @@ _log = telemetry.logger(__name__)
 
 class SnapshotUnusable(Exception):
     """Why a stored snapshot cannot be believed."""
+
+
+class Taken(NamedTuple):
+    """What became of a snapshot, and of how many assets the balances in it do not sum to the supply."""
+
+    is_stored: bool
+    unbalanced_assets: int = 0
 
 
 class _Stored(msgspec.Struct, frozen=True, array_like=True):
@@ -108,8 +118,8 @@ async def load_candidates(connection: Connection, redis: Redis) -> list[Snapshot
 
 async def take(
     exchange: Exchange, sequence: int, journal_hash: bytes, settings: EngineSettings, *, to_database: bool
-) -> bool:
-    """Store a snapshot of the state as it is now from a forked child; say whether the child succeeded."""
+) -> Taken:
+    """Store a snapshot of the state as it is now from a forked child, which also adds up all money in it."""
     pid = os.fork()
     if pid == 0:
         _store_and_exit(exchange, sequence, journal_hash, settings, to_database=to_database)
@@ -117,11 +127,12 @@ async def take(
     while True:
         finished, status = os.waitpid(pid, os.WNOHANG)  # noqa: ASYNC222 (does not block)
         if finished:
-            return status == 0
+            unbalanced = os.waitstatus_to_exitcode(status) - _STORED_CODE
+            return Taken(True, unbalanced) if 0 <= unbalanced <= _UNBALANCED_MAX else Taken(False)
         if asyncio.get_running_loop().time() > deadline:
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)  # noqa: ASYNC222 (a killed child ends at once)
-            return False
+            return Taken(False)
         await asyncio.sleep(_CHILD_POLL_S)
 
 
@@ -140,7 +151,7 @@ def _store_and_exit(
         if to_database or not stored_in_redis:
             with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
                 runner.run(_store_in_database(payload, sequence, settings))
-        code = 0
+        code = _STORED_CODE + min(len(exchange.accounts.imbalances()), _UNBALANCED_MAX)
     except BaseException as error:
         os.write(2, f'{{"event": "snapshot_failed", "level": "error", "error": "{type(error).__name__}"}}\n'.encode())
     finally:
