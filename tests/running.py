@@ -14,11 +14,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import httpx
+import msgspec
 from redis import Redis
 
-from services.domain.commands import SetAccountTerms
+from services.domain.commands import Command, SetAccountTerms
 from services.domain.market import MarketStatus
 from services.domain.money import parse_e8
+from services.domain.protocol import Envelope, Reply
 from services.local.data_directory import DataDirectory, RunState
 from services.local.guard import Guard
 from services.local.internal import Account, InternalClient
@@ -140,6 +142,17 @@ class RunningSystem:
     def set_account_terms(self, terms: SetAccountTerms) -> None:
         with InternalClient(self.directory, self.state) as client:
             client.set_account_terms(terms)
+
+    def ask_engine(self, *commands: Command) -> list[Reply]:
+        """In one parcel, of the first engine."""
+        response = httpx.post(
+            f"{self.engine_urls[0]}/internal/commands",
+            content=msgspec.msgpack.encode([Envelope(2**62, command) for command in commands]),
+            headers={"Authorization": f"Bearer {self.internal_token}"},
+            timeout=20,
+            trust_env=False,
+        )
+        return msgspec.msgpack.decode(response.content, type=list[Reply])
 
     def pid(self, name: str) -> int:
         """The process id of postgres, redis, auth, engine (engine1, … of several) or trading."""
