@@ -43,7 +43,7 @@ UPDATE: Final = f"""
 UPDATE auth.api_keys SET label = coalesce($3, label), ip_allow_list = coalesce($4, ip_allow_list)
 WHERE account_id = $1 AND api_key = $2 RETURNING {_VISIBLE}
 """  # noqa: S608
-DELETE: Final = "DELETE FROM auth.api_keys WHERE account_id = $1 AND api_key = $2 RETURNING true"
+DELETE: Final = "DELETE FROM auth.api_keys WHERE account_id = $1 AND api_key = $2 RETURNING label"
 FIND: Final = """
 SELECT account_id, permissions, kind, secret_sealed, public_key, ip_allow_list, created_at
 FROM auth.api_keys WHERE api_key = $1
@@ -118,11 +118,12 @@ async def update(
     return None if row is None else _visible(row)
 
 
-async def delete(connection: Connection, account_id: int, api_key: str) -> bool:
-    """Delete the account's key; return whether there was one."""
+async def delete(connection: Connection, account_id: int, api_key: str) -> str | None:
+    """Delete the account's key; return its label, or None if there is no such key."""
     if _well_formed.fullmatch(api_key) is None:
-        return False
-    return bool(await connection.fetchval(DELETE, account_id, api_key))
+        return None
+    label: str | None = await connection.fetchval(DELETE, account_id, api_key)
+    return label
 
 
 async def find(connection: Connection, seal: Seal, api_key: str) -> SigningAuthority | None:

@@ -12,6 +12,7 @@ from services.infra.problems import (
     INVALID_ACCESS_TOKEN,
     INVALID_INTERNAL_CREDENTIAL,
     INVALID_REQUEST,
+    TOO_MANY_ATTEMPTS,
     UNAVAILABLE,
     ErrorBody,
     Problem,
@@ -26,6 +27,7 @@ __all__ = [
     "INVALID_ACCESS_TOKEN",
     "INVALID_INTERNAL_CREDENTIAL",
     "INVALID_REQUEST",
+    "TOO_MANY_ATTEMPTS",
     "UNAVAILABLE",
     "ErrorBody",
     "Problem",
@@ -37,6 +39,9 @@ __all__ = [
 
 INVALID_CREDENTIALS: Final = Problem(401, "invalid_credentials", "Check the e-mail address and the password.")
 INVALID_REFRESH_TOKEN: Final = Problem(401, "invalid_refresh_token", "Log in again.")
+WRONG_CODE: Final = Problem(403, "wrong_code", "Enter the newest code, or a recovery code that was not used yet.")
+ACCOUNT_NOT_FOUND: Final = Problem(404, "account_not_found", "There is no such account.")
+NO_SECOND_FACTOR: Final = Problem(409, "no_second_factor", "The account has no second factor; enable one first.")
 API_KEY_NOT_FOUND: Final = Problem(404, "api_key_not_found", "There is no such API key; list the keys you have.")
 SESSION_NOT_FOUND: Final = Problem(404, "session_not_found", "The session ended, expired or never was.")
 EMAIL_TAKEN: Final = Problem(409, "email_taken", "An account with this e-mail address exists; log in instead.")

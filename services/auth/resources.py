@@ -11,11 +11,12 @@ from starlette.requests import Request
 
 from services.auth import sessions
 from services.auth.database import Connection, transaction
-from services.auth.errors import INVALID_ACCESS_TOKEN, Refused
+from services.auth.errors import INVALID_ACCESS_TOKEN, TOO_MANY_ATTEMPTS, Refused
 from services.auth.passwords import Passwords
 from services.auth.sealing import Seal
 from services.auth.settings import AuthSettings
 from services.auth.signing_keys import SigningKeys
+from services.auth.throttles import Throttle, take
 from services.infra.postgres import Pool
 from services.infra.tokens import AccessToken
 
@@ -39,6 +40,17 @@ class Resources:
             if await sessions.owner(connection, token.session_id) != token.account_id:
                 raise Refused(INVALID_ACCESS_TOKEN)
             yield connection
+
+    async def take(self, *throttles: Throttle) -> None:
+        """Count an attempt against each, in a transaction of its own; refuse it at the first that is used up."""
+        async with self.transaction() as connection:
+            for throttle in throttles:
+                taken = await take(connection, throttle)
+                if taken.retry_after_s:
+                    break
+            else:
+                return
+        raise Refused(TOO_MANY_ATTEMPTS, retry_after_s=taken.retry_after_s)
 
 
 def _resources(request: Request) -> Resources:

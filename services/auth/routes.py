@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Response
 
-from services.auth import accounts, api_keys, sessions
+from services.auth import accounts, api_keys, notices, sessions
 from services.auth.callers import Bearer
 from services.auth.changes import announce_api_key, announce_sessions
 from services.auth.errors import (
@@ -140,6 +140,8 @@ async def create_api_key(body: NewApiKeyRequest, token: Bearer, held: Held) -> N
             body.wish(),
             max_keys=held.settings.max_api_keys_per_account,
         )
+        if created is not None:
+            await notices.write(connection, token.account_id, "API_KEY_CREATED", {"label": created.label})
     if created is None:
         raise Refused(TOO_MANY_API_KEYS)
     log.info("API key created", account_id=token.account_id)
@@ -188,7 +190,9 @@ async def delete_api_key(api_key: Annotated[str, Path(alias="apiKey")], token: B
     """Delete an API key. Requests signed with it stop working."""
     async with held.transaction_of(token) as connection:
         deleted = await api_keys.delete(connection, token.account_id, api_key)
-    if not deleted:
+        if deleted is not None:
+            await notices.write(connection, token.account_id, "API_KEY_DELETED", {"label": deleted})
+    if deleted is None:
         raise Refused(API_KEY_NOT_FOUND)
     await announce_api_key(held.redis, api_key)
     log.info("API key deleted", account_id=token.account_id)

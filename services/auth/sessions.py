@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from hashlib import sha256
-from typing import Final
+from typing import Final, NamedTuple
 
 from services.auth import accounts
 from services.auth.database import Connection
@@ -44,6 +44,12 @@ UPDATE auth.refresh_tokens SET used_at = now() WHERE token_hash = $1 AND used_at
 ADD_NEXT: Final = "INSERT INTO auth.refresh_tokens (token_hash, session_id) VALUES ($1, $2)"
 COUNT_REFRESH: Final = "UPDATE auth.sessions SET refreshes = refreshes + 1 WHERE session_id = $1"
 END: Final = "UPDATE auth.sessions SET ended_at = now() WHERE session_id = $1 AND ended_at IS NULL RETURNING true"
+DESCRIBE: Final = """
+SELECT s.account_id, s.session_id::text, u.email, u.email_confirmed_at IS NOT NULL AS email_confirmed, u.roles,
+    s.second_factor
+FROM auth.sessions s JOIN auth.users u USING (account_id)
+WHERE s.session_id = $1 AND s.ended_at IS NULL AND s.expires_at > now()
+"""
 OWNER: Final = """
 SELECT account_id FROM auth.sessions WHERE session_id = $1 AND ended_at IS NULL AND expires_at > now()
 """
@@ -56,6 +62,17 @@ class Opened:
     account_id: int
     session_id: str
     refresh_token: str = field(repr=False)
+
+
+class Holder(NamedTuple):
+    """Whose session it is, and what that says of them. There is no session behind another issuer's token."""
+
+    account_id: int
+    session_id: str | None
+    email: str | None
+    email_confirmed: bool
+    roles: Sequence[accounts.Role]
+    second_factor: bool
 
 
 class RefreshRefusal(Enum):
@@ -115,6 +132,12 @@ async def owner(connection: Connection, session_id: str) -> int | None:
         return None
     account_id: int | None = await connection.fetchval(OWNER, session_id)
     return account_id
+
+
+async def describe(connection: Connection, session_id: str) -> Holder | None:
+    """The same with all that other services want to know of its holder."""
+    row = await connection.fetchrow(DESCRIBE, session_id)
+    return None if row is None else Holder(**row)
 
 
 async def _add_token(connection: Connection, session_id: str) -> str:

@@ -38,6 +38,10 @@ class AuthSettings(ServiceSettings):
     password_threads: int = Field(default=2, ge=1, le=64)
     max_waiting_passwords: int = Field(default=32, ge=1)
 
+    # What is counted in one window, and how long that is.
+    throttle_window_s: int = Field(default=15 * 60, ge=1, le=DAY_S)
+    max_wrong_codes_per_account: int = Field(default=10, ge=1)
+
     @field_validator("encryption_key")
     @classmethod
     def _is_a_key(cls, value: SecretStr) -> SecretStr:

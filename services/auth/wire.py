@@ -17,12 +17,16 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
-from services.auth.accounts import EMAIL_CHARS_MAX, normalise_email
+from services.auth.accounts import EMAIL_CHARS_MAX, ROLES, Role, normalise_email
 from services.auth.api_keys import LABEL_CHARS_MAX, NETWORKS_MAX, PERMISSIONS, Network, Permission, Wish
+from services.auth.notices import LISTED_MAX as NOTICES_MAX
+from services.auth.notices import Kind as NoticeKind
 from services.auth.passwords import PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN, normalise_password
 from services.auth.public_keys import PEM_CHARS_MAX, Kind, PublicKey, read_public_key
+from services.auth.second_factors import CODE_CHARS_MAX
 
 DEFAULT_LABEL: Final = "default"
+ACCESS_TOKEN_CHARS_MAX: Final = 8192
 
 # Control characters, zero-width characters, and those that turn the direction of the text around them.
 _INVISIBLE: Final = r"\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
@@ -163,6 +167,56 @@ class NewAccountRequest(NewApiKeyRequest):
     email: Email | None = None
     label: Label = DEFAULT_LABEL
     permissions: Permissions = list(PERMISSIONS)
+
+
+class IntrospectionRequest(_Wire):
+    # Other issuers' tokens are longer than ours.
+    token: Annotated[SecretStr, Field(min_length=1, max_length=ACCESS_TOKEN_CHARS_MAX)]
+
+
+class CodeRequest(_Wire):
+    """A one-time password of six digits, or a recovery code."""
+
+    code: Annotated[SecretStr, Field(min_length=1, max_length=CODE_CHARS_MAX)]
+
+
+class RolesRequest(_Wire):
+    roles: Annotated[list[Role], Field(max_length=len(ROLES)), AfterValidator(lambda roles: list(dict.fromkeys(roles)))]
+
+
+class Acknowledgement(_Wire):
+    notice_ids: Annotated[list[Annotated[int, Field(ge=1, lt=2**63)]], Field(max_length=NOTICES_MAX)]
+
+
+class HolderView(_Wire):
+    """Who holds an access token. ``sessionId`` is null for another issuer's; roles count with ``secondFactor`` only."""
+
+    account_id: int
+    session_id: str | None
+    email: str | None
+    email_confirmed: bool
+    roles: list[Role]
+    second_factor: bool
+
+
+class AccountRecord(_Wire):
+    account_id: int
+    email: str | None
+    email_confirmed: bool
+    created_at: datetime
+    has_second_factor: bool
+    roles: list[Role]
+
+
+class NoticeView(_Wire):
+    """What to tell whom. ``data`` differs by ``kind``; a token in it is a secret of the reader's."""
+
+    notice_id: int
+    account_id: int
+    email: str
+    kind: NoticeKind
+    occurred_at: datetime
+    data: dict[str, Any] = Field(repr=False)
 
 
 class Registered(_Wire):

@@ -16,10 +16,10 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
 from services.infra import postgres, redis, telemetry
+from services.infra.addresses import client_address
 from services.infra.memory import settle_memory
 from services.infra.web import BodyLimit, RequestId
 from services.trading import errors, metrics, openapi
-from services.trading.addresses import client_address
 from services.trading.endpoint import Services, serve
 from services.trading.errors import DialectError
 from services.trading.feed import Feed

@@ -21,10 +21,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from services.infra import postgres
+from services.infra.addresses import client_address
 from services.infra.postgres import Pool
 from services.infra.web import BodyTooLarge
 from services.trading import errors, metrics
-from services.trading.addresses import client_address
 from services.trading.authentication import NOBODY, Caller, Claim, authenticate, recognize
 from services.trading.errors import DialectError, Limited
 from services.trading.feed import Feed

@@ -19,6 +19,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from services.infra.addresses import Network
 from services.infra.http import internal_client
 from services.infra.tokens import (
     API_KEY_CHANGED_PREFIX,
@@ -30,7 +31,6 @@ from services.infra.tokens import (
     UnknownSigningKey,
 )
 from services.trading import errors, metrics
-from services.trading.addresses import Network
 from services.trading.settings import TradingSettings
 from services.trading.signing import HmacKey, SigningKey, public_signing_key
 
