@@ -2,10 +2,10 @@
 
 from services.backoffice.app import create_app
 from services.backoffice.settings import BackofficeSettings
-from services.infra.telemetry import configure_logging
+from services.infra.telemetry import configure
 from services.infra.web import run
 
 if __name__ == "__main__":
     settings = BackofficeSettings()
-    configure_logging("backoffice", settings.log_level)
+    configure("backoffice", settings)
     run(create_app(settings), settings)

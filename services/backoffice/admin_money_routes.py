@@ -75,15 +75,13 @@ async def list_withdrawals(
 ) -> list[StaffWithdrawalView]:
     """List withdrawals of everyone, the newest first."""
     async with held.transaction() as connection:
-        rows = await connection.fetch(
-            withdrawals.LIST, account_id, None, status, before, limit, EPOCH, FOREVER, None
-        )
+        rows = await connection.fetch(withdrawals.LIST, account_id, None, status, before, limit, EPOCH, FOREVER, None)
     return [staff_withdrawal_view(row) for row in rows]
 
 
 @router.get("/withdrawals/{withdrawalId}", tags=["withdrawals"], responses=documented(NOT_HERE, *_ALWAYS))
 async def show_withdrawal(
-    withdrawalId: RecordId,  # noqa: N803
+    withdrawalId: RecordId,
     _actor: Annotated[Actor, Depends(acting(Action.LIST_WITHDRAWALS))],
     held: Held,
 ) -> WithdrawalDetails:
@@ -97,7 +95,7 @@ async def show_withdrawal(
     responses=documented(APPROVED_BEFORE, *_DECISIONS),
 )
 async def approve_withdrawal(
-    withdrawalId: RecordId,  # noqa: N803
+    withdrawalId: RecordId,
     body: Because,
     actor: Annotated[Actor, Depends(acting(Action.APPROVE_WITHDRAWAL))],
     held: Held,
@@ -113,7 +111,7 @@ async def approve_withdrawal(
 
 @router.post("/withdrawals/{withdrawalId}/reject", tags=["withdrawals"], responses=documented(*_DECISIONS))
 async def reject_withdrawal(
-    withdrawalId: RecordId,  # noqa: N803
+    withdrawalId: RecordId,
     body: Because,
     actor: Annotated[Actor, Depends(acting(Action.REJECT_WITHDRAWAL))],
     held: Held,
@@ -131,7 +129,7 @@ async def reject_withdrawal(
     "/withdrawals/{withdrawalId}/settle", tags=["withdrawals"], responses=documented(TX_ID_DIFFERS, *_DECISIONS)
 )
 async def settle_withdrawal(
-    withdrawalId: RecordId,  # noqa: N803
+    withdrawalId: RecordId,
     body: Settlement,
     actor: Annotated[Actor, Depends(acting(Action.SETTLE_WITHDRAWAL))],
     held: Held,
@@ -148,7 +146,7 @@ async def settle_withdrawal(
 
 @router.post("/withdrawals/{withdrawalId}/fail", tags=["withdrawals"], responses=documented(*_DECISIONS))
 async def fail_payout(
-    withdrawalId: RecordId,  # noqa: N803
+    withdrawalId: RecordId,
     body: Because,
     actor: Annotated[Actor, Depends(acting(Action.SETTLE_WITHDRAWAL))],
     held: Held,
@@ -165,7 +163,7 @@ async def fail_payout(
 
 @router.post("/withdrawals/{withdrawalId}/retry", tags=["withdrawals"], responses=documented(*_DECISIONS))
 async def retry_payout(
-    withdrawalId: RecordId,  # noqa: N803
+    withdrawalId: RecordId,
     body: Because,
     actor: Annotated[Actor, Depends(acting(Action.SETTLE_WITHDRAWAL))],
     held: Held,
@@ -227,7 +225,10 @@ def _deposit_view(row: Row) -> StaffDepositView:
 
 
 @router.post(
-    "/deposits", status_code=201, tags=["deposits"], responses=documented(NOT_HERE, UNKNOWN_ASSET, DEPOSIT_DIFFERS, *_ALWAYS)
+    "/deposits",
+    status_code=201,
+    tags=["deposits"],
+    responses=documented(NOT_HERE, UNKNOWN_ASSET, DEPOSIT_DIFFERS, *_ALWAYS),
 )
 async def credit_deposit(
     body: Credit, actor: Annotated[Actor, Depends(acting(Action.CREDIT_DEPOSIT))], held: Held
@@ -247,11 +248,9 @@ async def credit_deposit(
     return await _credited(held, deposit_id, command_id)
 
 
-@router.post(
-    "/deposits/{depositId}/match", tags=["deposits"], responses=documented(NOT_HERE, WRONG_STATUS, *_ALWAYS)
-)
+@router.post("/deposits/{depositId}/match", tags=["deposits"], responses=documented(NOT_HERE, WRONG_STATUS, *_ALWAYS))
 async def match_deposit(
-    depositId: RecordId,  # noqa: N803
+    depositId: RecordId,
     body: Match,
     actor: Annotated[Actor, Depends(acting(Action.CREDIT_DEPOSIT))],
     held: Held,
@@ -295,9 +294,7 @@ async def add_deposit_addresses(
 
 
 @router.get("/reserves", tags=["reserves"], responses=documented(*_ALWAYS))
-async def show_reserves(
-    _actor: Annotated[Actor, Depends(acting(Action.SHOW_RESERVES))], held: Held
-) -> ReservesView:
+async def show_reserves(_actor: Annotated[Actor, Depends(acting(Action.SHOW_RESERVES))], held: Held) -> ReservesView:
     """Add up what the venue owes, by asset: what it must have, if everyone came for it."""
     async with (
         held.pool.acquire(timeout=held.settings.pool_timeout_s) as connection,

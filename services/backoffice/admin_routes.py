@@ -8,6 +8,7 @@ import msgspec
 from fastapi import APIRouter, Depends, Path, Query, Response
 
 from services.backoffice import audit, limits, people, withdrawals
+from services.backoffice.admin_money_routes import staff_withdrawal_view
 from services.backoffice.admin_wire import (
     AuditView,
     BalanceView,
@@ -30,7 +31,6 @@ from services.backoffice.admin_wire import (
     UserView,
     VenueStatusChange,
 )
-from services.backoffice.admin_money_routes import staff_withdrawal_view
 from services.backoffice.audit import Actor, Deed
 from services.backoffice.callers import Staff, acting
 from services.backoffice.command import carry_out
@@ -111,7 +111,7 @@ async def find_users(
 
 @router.get("/users/{accountId}", tags=["users"], responses=documented(NOT_HERE, *_ALWAYS))
 async def show_user(
-    accountId: RecordId,  # noqa: N803
+    accountId: RecordId,
     actor: Annotated[Actor, Depends(acting(Action.SHOW_USER))],
     held: Held,
 ) -> UserDetails:
@@ -120,7 +120,9 @@ async def show_user(
     async with held.transaction() as connection:
         await audit.record(connection, Deed(actor, Action.SHOW_USER, _user(accountId)))
         standing = await limits.read(connection, accountId)
-        fee_tier = await connection.fetchval("SELECT fee_tier FROM backoffice.accounts WHERE account_id = $1", accountId)
+        fee_tier = await connection.fetchval(
+            "SELECT fee_tier FROM backoffice.accounts WHERE account_id = $1", accountId
+        )
         status = await people.standing(connection, accountId)
         balances = await connection.fetch(people.BALANCES, accountId)
         orders = await connection.fetch(people.OPEN_ORDERS, accountId, people.OPEN_ORDERS_SHOWN)
@@ -133,16 +135,12 @@ async def show_user(
         fee_tier=fee_tier,
         limit_tier=standing.limit_tier,
         balances=[BalanceView.model_validate(dict(row)) for row in balances],
-        open_orders=[
-            OrderView.model_validate({name: row[name] for name in _ORDER_COLUMNS}) for row in orders
-        ],
+        open_orders=[OrderView.model_validate({name: row[name] for name in _ORDER_COLUMNS}) for row in orders],
         withdrawals=[staff_withdrawal_view(row) for row in sent],
     )
 
 
-_ORDER_COLUMNS: Final = (
-    *("order_id", "symbol", "side", "type", "price_e8", "quantity_e8", "executed_e8", "status"),
-)
+_ORDER_COLUMNS: Final = (*("order_id", "symbol", "side", "type", "price_e8", "quantity_e8", "executed_e8", "status"),)
 
 
 async def _account(held: Resources, account_id: int) -> Account:
@@ -169,24 +167,28 @@ def _user_view(account: Account) -> UserView:
 
 @router.post("/users/{accountId}/freeze", tags=["users"], responses=documented(NOT_HERE, *_BY_ENGINE))
 async def freeze_account(
-    accountId: RecordId,  # noqa: N803
+    accountId: RecordId,
     body: Because,
     actor: Annotated[Actor, Depends(acting(Action.FREEZE_ACCOUNT))],
     held: Held,
 ) -> Changed:
     """End all orders of an account, and take no new ones and no withdrawals."""
-    return await _set_status(held, Deed(actor, Action.FREEZE_ACCOUNT, _user(accountId), body.reason), accountId, AccountStatus.FROZEN)
+    return await _set_status(
+        held, Deed(actor, Action.FREEZE_ACCOUNT, _user(accountId), body.reason), accountId, AccountStatus.FROZEN
+    )
 
 
 @router.post("/users/{accountId}/unfreeze", tags=["users"], responses=documented(NOT_HERE, *_BY_ENGINE))
 async def unfreeze_account(
-    accountId: RecordId,  # noqa: N803
+    accountId: RecordId,
     body: Because,
     actor: Annotated[Actor, Depends(acting(Action.UNFREEZE_ACCOUNT))],
     held: Held,
 ) -> Changed:
     """Let an account trade and withdraw again."""
-    return await _set_status(held, Deed(actor, Action.UNFREEZE_ACCOUNT, _user(accountId), body.reason), accountId, AccountStatus.ACTIVE)
+    return await _set_status(
+        held, Deed(actor, Action.UNFREEZE_ACCOUNT, _user(accountId), body.reason), accountId, AccountStatus.ACTIVE
+    )
 
 
 async def _set_status(held: Resources, deed: Deed, account_id: int, status: AccountStatus) -> Changed:
@@ -197,7 +199,7 @@ async def _set_status(held: Resources, deed: Deed, account_id: int, status: Acco
 
 @router.post("/users/{accountId}/cancel-orders", tags=["orders"], responses=documented(NOT_HERE, *_BY_ENGINE))
 async def cancel_orders_of(
-    accountId: RecordId,  # noqa: N803
+    accountId: RecordId,
     body: CancelOrders,
     actor: Annotated[Actor, Depends(acting(Action.CANCEL_ORDERS))],
     held: Held,
@@ -211,7 +213,7 @@ async def cancel_orders_of(
 
 @router.post("/orders/{orderId}/cancel", tags=["orders"], responses=documented(NOT_HERE, *_BY_ENGINE))
 async def cancel_order(
-    orderId: RecordId,  # noqa: N803
+    orderId: RecordId,
     body: Because,
     actor: Annotated[Actor, Depends(acting(Action.CANCEL_ORDERS))],
     held: Held,
@@ -221,16 +223,14 @@ async def cancel_order(
         order = await connection.fetchrow(people.ORDER, orderId)
     if order is None:
         raise Refused(NOT_HERE)
-    deed = Deed(
-        actor, Action.CANCEL_ORDERS, f"order:{orderId}", body.reason, {"accountId": order["account_id"]}
-    )
+    deed = Deed(actor, Action.CANCEL_ORDERS, f"order:{orderId}", body.reason, {"accountId": order["account_id"]})
     command = CancelOrder(order["account_id"], order["symbol"], orderId, "", f"staff-{orderId}")
     return Changed(changed=await carry_out(held, deed, command, done_before=Refusal.UNKNOWN_ORDER))
 
 
 @router.put("/users/{accountId}/roles", tags=["users"], responses=documented(NOT_HERE, *_ALWAYS))
 async def set_roles(
-    accountId: RecordId,  # noqa: N803
+    accountId: RecordId,
     body: RolesChange,
     actor: Annotated[Actor, Depends(acting(Action.SET_ROLES))],
     held: Held,
@@ -247,7 +247,7 @@ async def set_roles(
 
 @router.put("/users/{accountId}/limit-tier", tags=["users"], responses=documented(NOT_HERE, UNKNOWN_TIER, *_ALWAYS))
 async def assign_limit_tier(
-    accountId: RecordId,  # noqa: N803
+    accountId: RecordId,
     body: TierChange,
     actor: Annotated[Actor, Depends(acting(Action.ASSIGN_LIMIT_TIER))],
     held: Held,
@@ -290,14 +290,12 @@ async def define_fee_tier(
         await connection.execute(people.DEFINE_FEE_TIER, name, body.maker_fee, body.taker_fee)
         details = {"makerFeeE8": body.maker_fee, "takerFeeE8": body.taker_fee}
         await audit.record(connection, Deed(actor, Action.DEFINE_FEE_TIER, f"fee-tier:{name}", body.reason, details))
-    return FeeTierView(name=name, maker_fee_rate_e8=body.maker_fee, taker_fee_rate_e8=body.taker_fee)
+    return FeeTierView(name=name, maker_fee=body.maker_fee, taker_fee=body.taker_fee)
 
 
-@router.put(
-    "/users/{accountId}/fee-tier", tags=["fees"], responses=documented(NOT_HERE, UNKNOWN_TIER, *_BY_ENGINE)
-)
+@router.put("/users/{accountId}/fee-tier", tags=["fees"], responses=documented(NOT_HERE, UNKNOWN_TIER, *_BY_ENGINE))
 async def assign_fee_tier(
-    accountId: RecordId,  # noqa: N803
+    accountId: RecordId,
     body: TierChange,
     actor: Annotated[Actor, Depends(acting(Action.ASSIGN_FEE_TIER))],
     held: Held,
@@ -328,9 +326,7 @@ async def assign_fee_tier(
 
 
 @router.get("/markets", tags=["markets"], responses=documented(*_ALWAYS))
-async def list_markets(
-    _actor: Annotated[Actor, Depends(acting(Action.LIST_MARKETS))], held: Held
-) -> list[MarketView]:
+async def list_markets(_actor: Annotated[Actor, Depends(acting(Action.LIST_MARKETS))], held: Held) -> list[MarketView]:
     """List the markets as they are defined, and their status."""
     async with held.transaction() as connection:
         rows = await connection.fetch(people.MARKETS)
@@ -353,7 +349,9 @@ async def define_market(
     except (msgspec.ValidationError, OverflowError) as error:
         text = str(error).encode("ascii", "backslashreplace").decode()[:200]
         raise Refused(Problem(INVALID_REQUEST.status, INVALID_REQUEST.code, f"definition: {text}")) from None
-    deed = Deed(actor, Action.DEFINE_MARKET, f"market:{symbol}", body.reason, {"definition": msgspec.to_builtins(market)})
+    deed = Deed(
+        actor, Action.DEFINE_MARKET, f"market:{symbol}", body.reason, {"definition": msgspec.to_builtins(market)}
+    )
     return Changed(changed=await carry_out(held, deed, DefineMarket(market), done_before=Refusal.MARKET_UNCHANGED))
 
 
@@ -371,9 +369,7 @@ async def set_market_status(
 
 
 @router.get("/venue/status", tags=["markets"], responses=documented(*_ALWAYS))
-async def read_venue_status(
-    _actor: Annotated[Actor, Depends(acting(Action.LIST_MARKETS))], held: Held
-) -> StatusView:
+async def read_venue_status(_actor: Annotated[Actor, Depends(acting(Action.LIST_MARKETS))], held: Held) -> StatusView:
     """Say whether the venue is open."""
     async with held.transaction() as connection:
         return StatusView(status=await people.venue_status(connection))
@@ -404,7 +400,9 @@ async def read_audit(
 ) -> list[AuditView]:
     """Read who did what, the newest first."""
     async with held.transaction() as connection:
-        rows = await connection.fetch(audit.LIST, actor, None if action is None else action.value, subject, before, limit)
+        rows = await connection.fetch(
+            audit.LIST, actor, None if action is None else action.value, subject, before, limit
+        )
     return [AuditView.model_validate({**row, "details": msgspec.json.decode(row["details"])}) for row in rows]
 
 

@@ -38,11 +38,12 @@ def _rate(value: Any) -> int | None:
     return rate_e8
 
 
-Rate = Annotated[
+_RATE_SCHEMA = WithJsonSchema({"type": ["string", "null"], "examples": ["0.001"]})
+RateIn = Annotated[int | None, PlainValidator(_rate), _RATE_SCHEMA]
+RateOut = Annotated[
     int | None,
-    PlainValidator(_rate),
     PlainSerializer(lambda rate_e8: None if rate_e8 is None else format_e8(rate_e8), return_type=str | None),
-    WithJsonSchema({"type": ["string", "null"], "examples": ["0.001"]}),
+    _RATE_SCHEMA,
 ]
 TierName = Annotated[str, Field(pattern=TIER_PATTERN, examples=["maker-1"])]
 Symbol = Annotated[str, Field(pattern=r"^[A-Z0-9\-_.]{1,20}$", examples=["BTCUSDT"])]
@@ -143,13 +144,13 @@ class FeeTierView(Wire):
     """None is the market's own rate."""
 
     name: str
-    maker_fee: Annotated[Rate, Field(validation_alias="maker_fee_rate_e8")]
-    taker_fee: Annotated[Rate, Field(validation_alias="taker_fee_rate_e8")]
+    maker_fee: Annotated[RateOut, Field(validation_alias="maker_fee_rate_e8")]
+    taker_fee: Annotated[RateOut, Field(validation_alias="taker_fee_rate_e8")]
 
 
 class FeeTierChange(Because):
-    maker_fee: Rate = None
-    taker_fee: Rate = None
+    maker_fee: RateIn = None
+    taker_fee: RateIn = None
 
 
 class MarketView(Wire):
@@ -234,5 +235,3 @@ class AuditView(Wire):
     reason: str
     request_id: str
     details: dict[str, Any]
-
-

@@ -120,9 +120,7 @@ async def _lifespan(app: FastAPI, settings: BackofficeSettings) -> AsyncIterator
         await stack.enter_async_context(_running(courier.run()))
         # 4. Serve.
         statements = asyncio.Semaphore(settings.max_statements_at_once)
-        app.state.resources = Resources(
-            settings, catalogue, pool, callers, engine, courier, internal, statements
-        )
+        app.state.resources = Resources(settings, catalogue, pool, callers, engine, courier, internal, statements)
         yield
 
 

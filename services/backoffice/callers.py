@@ -113,7 +113,9 @@ async def _provider(
     settings = held.settings.providers.get(name)
     # An unknown name takes the same work and gets the same answer as a wrong signature.
     keys = [b"nobody"] if settings is None else settings.keys()
-    matches = [hmac.compare_digest(signature_of(key, timestamp, body).encode(), signature.lower().encode()) for key in keys]
+    matches = [
+        hmac.compare_digest(signature_of(key, timestamp, body).encode(), signature.lower().encode()) for key in keys
+    ]
     if settings is None or not any(matches):
         raise Refused(INVALID_SIGNATURE)
     if _seconds.fullmatch(timestamp) is None or abs(time.time() - int(timestamp)) > held.settings.replay_window_s:

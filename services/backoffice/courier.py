@@ -86,7 +86,14 @@ class Courier:
     """``deliver`` one command now; ``run`` as a task delivers what was left over, for the life of the process."""
 
     def __init__(
-        self, pool: Pool, engine: EngineClient, follow: Follow, *, deadline_ms: int, interval_ms: int, pool_timeout_s: float
+        self,
+        pool: Pool,
+        engine: EngineClient,
+        follow: Follow,
+        *,
+        deadline_ms: int,
+        interval_ms: int,
+        pool_timeout_s: float,
     ) -> None:
         self._pool = pool
         self._engine = engine

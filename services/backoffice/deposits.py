@@ -136,6 +136,7 @@ async def record(
         *(arrival.amount_e8, arrival.confirmations, confirmations_needed, status, arrival.source),
     )
     deposit = added or await connection.fetchrow(FIND_FOR_UPDATE, arrival.network, arrival.tx_id, arrival.tx_index)
+    assert deposit is not None, "what is not added was there, and is never deleted"
     if not _is_same(deposit, arrival):
         raise Refused(DEPOSIT_DIFFERS)
     await connection.execute(CONFIRM, deposit["deposit_id"], arrival.confirmations)

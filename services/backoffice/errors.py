@@ -10,7 +10,9 @@ from services.infra import problems
 from services.infra.callers import AuthUnavailable, NotSignedIn, TooManyCodes
 from services.infra.problems import BUSY, INVALID_ACCESS_TOKEN, Problem, answer
 
-UNKNOWN_ASSET: Final = Problem(404, "unknown_asset", "The wallet does not handle this; GET /wallet/v1/assets lists all.")
+UNKNOWN_ASSET: Final = Problem(
+    404, "unknown_asset", "The wallet does not handle this; GET /wallet/v1/assets lists all."
+)
 NOT_HERE: Final = Problem(404, "not_found", "There is no such thing of yours; check the id.")
 NO_ADDRESS_LEFT: Final = Problem(503, "no_address_left", "No deposit address is free; tell the operator.")
 DEPOSITS_DISABLED: Final = Problem(403, "deposits_disabled", "Nothing can be deposited over this network now.")
@@ -35,7 +37,9 @@ SECOND_FACTOR_NEEDED: Final = Problem(403, "second_factor_needed", "Send a code 
 SECOND_FACTOR_WRONG: Final = Problem(403, "second_factor_wrong", "The code is wrong or was used before.")
 INSUFFICIENT_BALANCE: Final = Problem(409, "insufficient_balance", "The free balance is too small.")
 ENGINE_REFUSED: Final = Problem(409, "engine_refused", "The exchange refused it; the withdrawal's `refusal` says why.")
-ID_USED_DIFFERENTLY: Final = Problem(409, "id_used_differently", "This id of yours names another request; choose a new one.")
+ID_USED_DIFFERENTLY: Final = Problem(
+    409, "id_used_differently", "This id of yours names another request; choose a new one."
+)
 ALREADY_THERE: Final = Problem(409, "already_in_book", "This address is in the address book.")
 BOOK_FULL: Final = Problem(409, "address_book_full", "Delete an address before adding another.")
 TOO_MANY_TRANSFERS: Final = Problem(429, "too_many_transfers", "No more transfers within 24 hours; try again later.")

@@ -20,7 +20,7 @@ from services.backoffice.errors import (
     WRONG_STATUS,
 )
 from services.backoffice.resources import Held
-from services.backoffice.wire import Arrived, ArrivalView, PayoutQuery, PayoutReport, PayoutView, StatusView
+from services.backoffice.wire import ArrivalView, Arrived, PayoutQuery, PayoutReport, PayoutView, StatusView
 from services.infra.problems import BODY_TOO_LARGE, BUSY, INVALID_REQUEST, UNAVAILABLE, Refused, documented
 from services.infra.telemetry import logger
 from services.infra.transactions import Connection

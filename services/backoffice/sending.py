@@ -127,7 +127,9 @@ async def _recipient(held: Resources, recipient: str, sender_id: int) -> int | N
     else:
         wanted = recipient.strip().casefold()
         candidates = await held.callers.find_accounts(wanted, limit=50)
-        found = next((one for one in candidates if one.email_confirmed and (one.email or "").casefold() == wanted), None)
+        found = next(
+            (one for one in candidates if one.email_confirmed and (one.email or "").casefold() == wanted), None
+        )
     return None if found is None or found.account_id == sender_id else found.account_id
 
 

@@ -75,9 +75,7 @@ async def write(
     balances = {row["asset"]: row["amount_e8"] for row in before}
     for asset, balance_e8 in balances.items():
         lines.add((_time(start_us), "OPENING_BALANCE", asset, "", _amount(balance_e8), "", ""))
-    async for row in connection.cursor(
-        WITHIN, account_id, start_us, end_us, prefetch=ROWS_AT_ONCE, timeout=timeout_s
-    ):
+    async for row in connection.cursor(WITHIN, account_id, start_us, end_us, prefetch=ROWS_AT_ONCE, timeout=timeout_s):
         asset = row["asset"]
         balances[asset] = balances.get(asset, 0) + row["amount_e8"]
         lines.add(

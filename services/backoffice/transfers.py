@@ -26,10 +26,12 @@ from services.infra.transactions import Connection
 Row = Any
 
 _COLUMNS: Final = """
-transfer_id, account_id, client_id, recipient, to_account_id, asset, amount_e8, status, refusal, created_at, completed_at
+transfer_id, account_id, client_id, recipient, to_account_id, asset, amount_e8, status, refusal, created_at,
+completed_at
 """
 ADD: Final = f"""
-INSERT INTO backoffice.transfers (account_id, client_id, recipient, to_account_id, asset, amount_e8, status, completed_at)
+INSERT INTO backoffice.transfers (account_id, client_id, recipient, to_account_id, asset, amount_e8, status,
+    completed_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, CASE WHEN $7 = 'RETURNED' THEN now() END) RETURNING {_COLUMNS}
 """  # noqa: S608
 FIND_BY_CLIENT_ID: Final = f"""

@@ -104,7 +104,9 @@ def assets_view(held: Resources) -> list[AssetView]:
         AssetView(
             asset=asset.asset,
             name=asset.name,
-            networks=[_network_view(network, is_default=not position) for position, network in enumerate(asset.network)],
+            networks=[
+                _network_view(network, is_default=not position) for position, network in enumerate(asset.network)
+            ],
         )
         for asset in held.catalogue.assets.values()
     ]
@@ -215,7 +217,7 @@ async def add_entry(body: NewEntry, caller: Bearer, held: Held) -> EntryView:
 
 
 @router.patch("/address-book/{entryId}", tags=["address book"], responses=documented(NOT_HERE, *_WITH_BODY))
-async def rename_entry(entryId: RecordId, body: EntryChanges, caller: Bearer, held: Held) -> EntryView:  # noqa: N803
+async def rename_entry(entryId: RecordId, body: EntryChanges, caller: Bearer, held: Held) -> EntryView:
     """Give an address another name."""
     async with held.transaction() as connection:
         row = await connection.fetchrow(address_book.RENAME, caller.account_id, entryId, body.label)
@@ -227,7 +229,7 @@ async def rename_entry(entryId: RecordId, body: EntryChanges, caller: Bearer, he
 @router.delete(
     "/address-book/{entryId}", status_code=204, tags=["address book"], responses=documented(NOT_HERE, *_ALWAYS)
 )
-async def delete_entry(entryId: RecordId, caller: Bearer, held: Held) -> None:  # noqa: N803
+async def delete_entry(entryId: RecordId, caller: Bearer, held: Held) -> None:
     """Delete an address."""
     async with held.transaction() as connection:
         if not await connection.fetchval(address_book.DELETE, caller.account_id, entryId):
@@ -302,9 +304,7 @@ async def _wish(held: Resources, account_id: int, body: WithdrawalRequest) -> wi
         network, address, memo = entry["network"], entry["address"], entry["memo"]
     if address is None:
         raise Refused(INVALID_ADDRESS)
-    return withdrawals.Wish(
-        body.asset, network, address, memo, body.amount, body.withdraw_order_id, sending.BY_SESSION
-    )
+    return withdrawals.Wish(body.asset, network, address, memo, body.amount, body.withdraw_order_id, sending.BY_SESSION)
 
 
 @router.get("/withdrawals", tags=["withdrawals"], responses=documented(*_ALWAYS))
@@ -320,7 +320,7 @@ async def list_withdrawals(
 
 
 @router.get("/withdrawals/{withdrawalId}", tags=["withdrawals"], responses=documented(NOT_HERE, *_ALWAYS))
-async def read_withdrawal(withdrawalId: RecordId, caller: Bearer, held: Held) -> WithdrawalView:  # noqa: N803
+async def read_withdrawal(withdrawalId: RecordId, caller: Bearer, held: Held) -> WithdrawalView:
     """Say how far a withdrawal is."""
     async with held.transaction() as connection:
         row = await withdrawals.get(connection, withdrawalId, account_id=caller.account_id)
@@ -332,7 +332,7 @@ async def read_withdrawal(withdrawalId: RecordId, caller: Bearer, held: Held) ->
     tags=["withdrawals"],
     responses=documented(NOT_HERE, WRONG_STATUS, *_WITH_BODY),
 )
-async def cancel_withdrawal(withdrawalId: RecordId, caller: Bearer, held: Held) -> WithdrawalView:  # noqa: N803
+async def cancel_withdrawal(withdrawalId: RecordId, caller: Bearer, held: Held) -> WithdrawalView:
     """Take a withdrawal back that nobody has approved yet."""
     async with held.transaction() as connection:
         await withdrawals.get(connection, withdrawalId, account_id=caller.account_id)
@@ -372,9 +372,7 @@ async def transfer(body: TransferRequest, caller: Bearer, held: Held) -> Transfe
 
 
 @router.get("/transfers", tags=["transfers"], responses=documented(*_ALWAYS))
-async def list_transfers(
-    caller: Bearer, held: Held, before: Before = LAST_ID, limit: Page = 100
-) -> list[TransferView]:
+async def list_transfers(caller: Bearer, held: Held, before: Before = LAST_ID, limit: Page = 100) -> list[TransferView]:
     """List what was sent to and received from other users, the newest first."""
     async with held.transaction() as connection:
         rows = await connection.fetch(transfers.LIST, caller.account_id, before, limit)
@@ -443,5 +441,3 @@ async def _statement(held: Resources, account_id: int, start_us: int, end_us: in
         timeout_s = held.settings.statement_timeout_s
         async for lines in statements.write(connection, account_id, start_us, end_us, timeout_s=timeout_s):
             yield lines
-
-

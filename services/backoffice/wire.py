@@ -37,7 +37,7 @@ def _text(value: str) -> str:
 def _amount(value: Any) -> int:
     """What a client sends: never a number, which could have been rounded on the way."""
     if not isinstance(value, str):
-        raise ValueError("must be a decimal number in a string, such as \"0.5\"")
+        raise ValueError('must be a decimal number in a string, such as "0.5"')
     try:
         amount_e8 = parse_e8(value)
     except ValueError:

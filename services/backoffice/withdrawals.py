@@ -46,8 +46,8 @@ from services.infra.transactions import Connection
 Row = Any
 
 _COLUMNS: Final = """
-withdrawal_id, account_id, client_id, asset, network, address, memo, amount_e8, fee_e8, source, approvals_needed, status,
-refusal, note, provider, tx_id, created_at, updated_at, completed_at
+withdrawal_id, account_id, client_id, asset, network, address, memo, amount_e8, fee_e8, source, approvals_needed,
+status, refusal, note, provider, tx_id, created_at, updated_at, completed_at
 """
 ADD: Final = f"""
 INSERT INTO backoffice.withdrawals (account_id, client_id, asset, network, address, memo, amount_e8, fee_e8, source,

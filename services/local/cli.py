@@ -79,8 +79,8 @@ def up_command(
 ) -> None:
     """Start the exchange here, in the foreground, until Ctrl-C.
 
-    Starts PostgreSQL, Redis, auth, engine and trading under one supervisor, which restarts what dies. All data stays in
-    the data directory: starting again continues where you stopped.
+    Starts PostgreSQL, Redis and the services under one supervisor, which restarts what dies. All data stays in the data
+    directory: starting again continues where you stopped.
 
     - `crossbook up` — on http://127.0.0.1:8080 with a demo account
     - `crossbook up --port 9000 --data-dir /tmp/second --no-demo` — a second, empty one beside it
