@@ -26,6 +26,7 @@ from services.auth.sealing import Seal
 from services.auth.signing_keys import SigningKeys
 from services.infra import postgres
 from services.infra.postgres import Connection
+from services.local.internal import Account
 from tests.running import RunningSystem
 
 T = TypeVar("T")
@@ -178,3 +179,19 @@ class Provider:
 
     def report(self, path: str, **body: object) -> Any:
         return _succeeded(self.send(path, body))
+
+
+def allow_withdrawals(system: RunningSystem, account: Account) -> Account:
+    """Let the account's key withdraw, from this machine. It must not have been used yet."""
+
+    async def change() -> None:
+        connection: Connection = await asyncpg.connect(system.database_url)
+        await connection.execute(
+            "UPDATE auth.api_keys SET permissions = '{read,trade,withdraw}', ip_allow_list = '{127.0.0.0/8}' "
+            "WHERE api_key = $1",
+            account.api_key,
+        )
+        await connection.close()
+
+    run(change())
+    return account

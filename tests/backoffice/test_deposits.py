@@ -92,7 +92,7 @@ def test_a_request_that_is_not_signed_changes_nothing(town: Town, spoil: dict[st
     headers = {name: value.encode("latin-1").decode("latin-1") for name, value in spoil.items()}
     body = arrival(user, f"unsigned-{user.account_id}")
     encoded = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
-    sent = provider.send("/deposits/webhook", body, **{})
+    sent = provider.send("/deposits/webhook", body)
     assert sent.is_success
     spoiled = [pair for pair in sent.request.headers.raw if pair[0].lower() not in {n.lower() for n, _ in encoded}]
     answer = town.http.send(
