@@ -36,6 +36,7 @@ from services.domain.money import MAX_E8, ONE_E8
 from services.domain.orders import OrderType, Side, TimeInForce
 from services.domain.protocol import Applied, Refused
 from services.domain.refusals import Refusal
+from services.engine.app import MAX_PARCEL
 from services.engine.core.transfers import MAX_HELD_WITHDRAWALS
 from services.trading import errors
 from services.trading.errors import REFUSALS, DialectError
@@ -186,7 +187,8 @@ def test_what_operators_are_refused(stage: Stage) -> None:
     ]
     assert {type(reply) for reply in system.ask_engine(*accepted)} == {Applied}
     holds = [HoldWithdrawal(1000, "Z", 1, 0, f"held {number}") for number in range(MAX_HELD_WITHDRAWALS)]
-    assert {type(reply) for reply in system.ask_engine(*holds)} == {Applied}
+    for parcel in (holds[:MAX_PARCEL], holds[MAX_PARCEL:]):
+        assert {type(reply) for reply in system.ask_engine(*parcel)} == {Applied}
     for reason, command in REFUSED_COMMANDS:
         assert system.ask_engine(command) == [Refused(reason)]
 
