@@ -16,7 +16,10 @@ Role = Literal["support", "treasurer", "operator"]
 ROLES: Final[tuple[Role, ...]] = ("support", "treasurer", "operator")
 
 CREATE: Final = "INSERT INTO auth.users (email, password_hash) VALUES ($1, $2) RETURNING account_id"
-CREDENTIALS: Final = "SELECT account_id, password_hash FROM auth.users WHERE email = $1"
+CREDENTIALS: Final = """
+SELECT account_id, password_hash, email_confirmed_at IS NOT NULL AS is_confirmed FROM auth.users WHERE email = $1
+"""
+OWN_HASH: Final = "SELECT password_hash FROM auth.users WHERE account_id = $1"
 _VISIBLE: Final = """
 SELECT account_id, email, email_confirmed_at IS NOT NULL AS email_confirmed, created_at, roles,
     EXISTS (SELECT FROM auth.second_factors f WHERE f.account_id = u.account_id AND f.confirmed_at IS NOT NULL)
@@ -76,10 +79,22 @@ async def create(connection: Connection, email: str | None, password_hash: str |
     return account_id
 
 
-async def find_credentials(connection: Connection, email: str) -> tuple[int | None, str | None]:
-    """Return whose address this is and what its password hashes to, as far as there are such."""
+class Credentials(NamedTuple):
+    """Whose address it is and what its password hashes to, as far as there are such."""
+
+    account_id: int | None
+    password_hash: str | None
+    is_confirmed: bool
+
+
+async def find_credentials(connection: Connection, email: str) -> Credentials:
     row = await connection.fetchrow(CREDENTIALS, email)
-    return (None, None) if row is None else (row["account_id"], row["password_hash"])
+    return Credentials(None, None, False) if row is None else Credentials(**row)
+
+
+async def password_hash(connection: Connection, account_id: int) -> str | None:
+    found: str | None = await connection.fetchval(OWN_HASH, account_id)
+    return found
 
 
 async def find(connection: Connection, account_id: int) -> Account | None:

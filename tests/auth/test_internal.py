@@ -68,8 +68,10 @@ async def test_an_operator_chooses_label_permissions_and_address(
     again = await client.post("/internal/accounts", json=body, headers=internal)
     assert (again.status_code, again.json()["code"]) == (409, "email_taken")
     assert await database.fetchval("SELECT count(*) FROM auth.api_keys") == 1
-    taken = await client.post("/auth/v1/register", json={"email": "maker@example.com", "password": PASSWORD})
-    assert taken.status_code == 409
+    # Whoever registers the address is not told, and gets nothing.
+    credentials = {"email": "maker@example.com", "password": PASSWORD}
+    assert (await client.post("/auth/v1/register", json=credentials)).status_code == 202
+    assert (await client.post("/auth/v1/login", json=credentials)).status_code == 401
 
 
 async def test_many_accounts_without_an_address(client: httpx.AsyncClient, internal: dict[str, str]) -> None:
