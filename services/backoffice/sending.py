@@ -25,6 +25,8 @@ from services.infra.transactions import Connection
 
 Row = Any
 
+ACCOUNT_ID_DIGITS_MAX: Final = 18
+
 # A session shows a code. An API key that may withdraw needs none: it works from its own addresses only.
 BY_SESSION: Final = "SESSION"
 BY_API_KEY: Final = "API_KEY"
@@ -123,7 +125,8 @@ async def transfer(held: Resources, account_id: int, wish: transfers.Wish, code:
 async def _recipient(held: Resources, recipient: str, sender_id: int) -> int | None:
     """The account that is meant, by its id or its confirmed address; nobody sends to themselves."""
     if recipient.isdecimal():
-        found = await held.callers.account(int(recipient)) if len(recipient) <= 18 else None
+        named = int(recipient) if len(recipient) <= ACCOUNT_ID_DIGITS_MAX else 0
+        found = await held.callers.account(named) if named else None
     else:
         wanted = recipient.strip().casefold()
         candidates = await held.callers.find_accounts(wanted, limit=50)

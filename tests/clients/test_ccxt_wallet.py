@@ -1,7 +1,5 @@
 """ccxt with its stock settings moves money in and out."""
 
-from typing import Any
-
 import ccxt  # type: ignore[import-untyped]
 import pytest
 
@@ -47,20 +45,10 @@ def test_a_withdrawal(exchange: Exchange, town: Town) -> None:
     assert (done["status"], done["txid"]) == ("ok", "sent-1")
 
 
-@pytest.mark.parametrize(
-    ("amount", "address", "error"),
-    [
-        (5000, "somewhere", ccxt.InsufficientFunds),
-        (1, "somewhere", ccxt.BadRequest),
-        (100, "no!", ccxt.PermissionDenied),
-        (99999999, "somewhere", ccxt.OperationRejected),
-    ],
-)
-def test_refusals_become_the_errors_that_ccxt_knows(
-    exchange: Exchange, amount: float, address: str, error: type[Any]
-) -> None:
-    with pytest.raises(error):
-        exchange.withdraw("USDT", amount, address)
+@pytest.mark.parametrize(("amount", "code"), [(5000, -4026), (1, -4022), (99999999, -4023)])
+def test_refusals_have_the_dialect_s_codes(exchange: Exchange, amount: float, code: int) -> None:
+    with pytest.raises(ccxt.BadRequest, match=str(code)):
+        exchange.withdraw("USDT", amount, "somewhere")
 
 
 def test_a_key_that_may_only_trade_cannot_withdraw(connect: Connect, new_account: NewAccount) -> None:
