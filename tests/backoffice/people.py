@@ -181,15 +181,15 @@ class Provider:
         return _succeeded(self.send(path, body))
 
 
-def allow_withdrawals(system: RunningSystem, account: Account) -> Account:
+def allow_withdrawals(system: RunningSystem, account: Account, network: str = "127.0.0.0/8") -> Account:
     """Let the account's key withdraw, from this machine. It must not have been used yet."""
 
     async def change() -> None:
         connection: Connection = await asyncpg.connect(system.database_url)
         await connection.execute(
-            "UPDATE auth.api_keys SET permissions = '{read,trade,withdraw}', ip_allow_list = '{127.0.0.0/8}' "
+            "UPDATE auth.api_keys SET permissions = '{read,trade,withdraw}', ip_allow_list = ARRAY[$2::cidr] "
             "WHERE api_key = $1",
-            account.api_key,
+            *(account.api_key, network),
         )
         await connection.close()
 

@@ -43,6 +43,7 @@ def test_a_withdrawal(exchange: Exchange, town: Town) -> None:
     town.provider().report("/payouts/webhook", withdrawalId=int(made["id"]), status="SENT", txId="sent-1")
     (done,) = exchange.fetch_withdrawals("USDT")
     assert (done["status"], done["txid"]) == ("ok", "sent-1")
+    assert exchange.sapiGetCapitalWithdrawAddressList() == []
 
 
 @pytest.mark.parametrize(("amount", "code"), [(5000, -4026), (1, -4022), (99999999, -4023)])

@@ -104,7 +104,7 @@ def _rest() -> Iterator[str]:
 
 def _endpoint_row(endpoint: Endpoint[Any]) -> tuple[str, ...]:
     call = f"{endpoint.method} {endpoint.path}"
-    key = {Security.NONE: "", Security.USER_DATA: " (read)", Security.TRADE: " (trade)"}[endpoint.security]
+    key = f" ({endpoint.security.value})" if endpoint.security is not Security.NONE else ""
     weight = _weight(charge_of(endpoint.method, endpoint.path))
     return f"`{call}`{key}", _parameters_cell(call, endpoint.parameters), weight, *_use(call, endpoint.summary)
 
