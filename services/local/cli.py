@@ -12,6 +12,7 @@ import typer
 
 from services.domain.money import format_e8
 from services.local import notices, terms
+from services.local.admin import admin
 from services.local.data_directory import DataDirectory, DataDirectoryError, RunState
 from services.local.embedded import EmbeddedError
 from services.local.internal import InternalClient, NotDone
@@ -42,6 +43,7 @@ app.add_typer(terms.market, name="market")
 app.add_typer(terms.venue, name="venue")
 app.command("outbox")(notices.outbox)
 app.add_typer(notices.notices, name="notices")
+app.add_typer(admin, name="admin")
 
 Amounts = Annotated[
     list[str] | None,
