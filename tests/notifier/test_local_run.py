@@ -82,11 +82,11 @@ def test_from_signing_up_to_being_told(system: RunningSystem) -> None:
         system.deposit(account_id, "USDT", "12.5")
         system.deposit(bot.user_id, "USDT", "1")
         told: list[dict[str, Any]] = []
-        while not told or told[-1]["e"] != "crossbookNotice":
+        while not told or told[-1].get("k") != "DEPOSIT":
             told.append(json.loads(person.recv(WAIT_S))["event"])
     assert told[-1]["t"] == "Deposit: 12.5 USDT"
     assert told[-1]["d"] == {"asset": "USDT", "amount": "12.50000000"}
-    shown = found(lambda: httpx.get(inbox, headers=bearer).json()["notices"])
+    shown = found(lambda: httpx.get(f"{inbox}?limit=1", headers=bearer).json()["notices"])
     assert shown[0]["noticeId"] == told[-1]["n"]
     assert found(lambda: [one for one in mails(system, email) if one["subject"] == "Deposit: 12.5 USDT"])
 
