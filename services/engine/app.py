@@ -24,6 +24,9 @@ from services.infra.web import BodyLimit, RequestId, shows_internal_credential
 MESSAGEPACK: Final = "application/msgpack"
 MAX_PARCEL: Final = 512
 MAX_BODY_BYTES: Final = 1024 * 1024
+# After the lease was handed over: how long to listen for one more gateway, and how often.
+_LINGER_ROUND_S: Final = 0.1
+_LINGER_ROUNDS: Final = 20
 
 _log = telemetry.logger(__name__)
 _decoder: Final = msgspec.msgpack.Decoder(list[Envelope])
@@ -91,13 +94,28 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     client = redis.connect(settings.redis_url.get_secret_value())
     engine = app.state.engine = Engine(settings, client)
     telemetry.tell("sequence", lambda: engine.active.sequence if engine.active is not None else None)
-    running = asyncio.create_task(engine.run())
+    running = app.state.running = asyncio.create_task(engine.run())
     running.add_done_callback(_end_process_on_failure)
     yield
     engine.stop()
     with contextlib.suppress(Exception):
         await running
     await client.aclose()
+
+
+async def before_shutdown(app: FastAPI) -> None:
+    """Hand over while gateways are still answered: "not active" sends them to the next engine, a closed door may not.
+
+    Returns when they have stopped asking, or soon.
+    """
+    engine: Engine = app.state.engine
+    engine.stop()
+    await asyncio.wait((app.state.running,))
+    for _ in range(_LINGER_ROUNDS):
+        declined = engine.inbox.declined
+        await asyncio.sleep(_LINGER_ROUND_S)
+        if engine.inbox.declined == declined:
+            return
 
 
 def _end_process_on_failure(running: asyncio.Task[None]) -> None:
@@ -150,6 +168,8 @@ async def status(request: Request) -> Response:
     engine: Engine = request.app.state.engine
     active = engine.active
     body: dict[str, Any] = {"holder": engine.holder, "active": active is not None}
+    if engine.standby is not None:
+        body |= {"standbySequence": engine.standby.sequence, "comparedSequence": engine.standby.compared}
     if active is not None:
         body |= {
             "epoch": active.lease.epoch,

@@ -63,6 +63,8 @@ class Inbox:
         # By gateway, the number of its last POST and its replies to come.
         self._last: dict[str, tuple[int, asyncio.Future[list[Reply]]]] = {}
         self.depth = 0
+        # Parcels that came while this engine was not active, since it was made.
+        self.declined = 0
 
     def open(self) -> None:
         self._is_open = True
@@ -96,6 +98,7 @@ class Inbox:
     def _enqueue(self, envelopes: list[Envelope]) -> asyncio.Future[list[Reply]]:
         parcel = Parcel(envelopes)
         if not self._is_open:
+            self.declined += 1
             parcel.decline()
         elif self.depth + len(envelopes) > self._limit:
             parcel.fail(OVERLOADED)

@@ -72,11 +72,8 @@ class ModelRedis:
     async def get(self, key: str) -> bytes | None:
         return await self._mishaps.carry_out("get", lambda: self._cache.values.get(key))
 
-    async def set(self, key: str, value: bytes) -> None:
-        def effect() -> None:
-            self._cache.values[key] = value
-
-        await self._mishaps.carry_out("set", effect)
+    async def mset(self, values: dict[str, bytes]) -> None:
+        await self._mishaps.carry_out("mset", lambda: self._cache.values.update(values))
 
     async def delete(self, key: str) -> int:
         def effect() -> int:

@@ -10,7 +10,7 @@ from services.domain.orders import OrderType, Side, TimeInForce
 from tests.simulation.world import World
 
 ACCOUNTS: Final = (1000, 1001, 1002)
-REQUESTS: Final = 9
+REQUESTS: Final = 7
 _FUNDS: Final = {"USDT": 100_000 * ONE_E8, "BTC": 10 * ONE_E8, "ETH": 10 * ONE_E8}
 
 
@@ -26,14 +26,19 @@ class Client:
 
     async def live(self, until_s: float) -> None:
         for asset, amount_e8 in _FUNDS.items():
-            await self._world.submit(Deposit(self._account_id, asset, amount_e8, self._name()))
+            await self.ask(Deposit(self._account_id, asset, amount_e8, self._name()))
         loop = asyncio.get_running_loop()
         for _ in range(REQUESTS):
             if loop.time() > until_s:
                 return
-            together = [self._world.submit(self._draw()) for _ in range(self._chance.choice((1, 1, 1, 3)))]
+            together = [self.ask(self._draw()) for _ in range(self._chance.choice((1, 1, 1, 3)))]
             await asyncio.gather(*together)
             await asyncio.sleep(self._chance.random() * 0.8)
+
+    async def ask(self, command: Command) -> None:
+        """Each account's owner is served by the same trading process, as by a gateway that keeps clients apart."""
+        tradings = self._world.tradings
+        await self._world.submit(command, tradings[self._account_id % len(tradings)])
 
     def _draw(self) -> Command:
         chance, account_id = self._chance, self._account_id

@@ -7,10 +7,11 @@ answer is decided by ``Conduct``, which does nothing at all here and harm in ``f
 ``tests/simulation/test_store_model.py`` runs the same operations here and on PostgreSQL and compares what comes out.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
+from redis.exceptions import RedisError
 
 from services.domain.events import BalanceChanged
 from services.domain.orders import OrderState
@@ -226,16 +227,20 @@ class ModelStore:
         number = await self._conduct.carry_out(0, f"connect {purpose}", self._database.begin_session)
         return ModelSession(self._database, self._conduct, number)
 
-    async def keep_snapshot(
+    def keep_snapshot(
         self, exchange: Exchange, sequence: int, journal_hash: bytes, *, to_database: bool
-    ) -> Taken:
+    ) -> Coroutine[Any, Any, Taken]:
         """Without a child process: what is encoded at this call is what the fork would have seen."""
         payload = snapshots.encode(exchange, sequence, journal_hash)
         unbalanced = len(exchange.accounts.imbalances())
+        return self._keep(sequence, payload, unbalanced, to_database=to_database)
+
+    async def _keep(self, sequence: int, payload: bytes, unbalanced: int, *, to_database: bool) -> Taken:
         try:
             if self._cache is not None:
-                await self._cache.set(snapshots.REDIS_KEY, payload)
-        except Exception:
+                checkpoint = snapshots.checkpoint_of(payload)
+                await self._cache.mset({snapshots.REDIS_KEY: payload, snapshots.CHECKPOINT_KEY: checkpoint})
+        except RedisError:
             to_database = True
         try:
             if to_database or self._cache is None:

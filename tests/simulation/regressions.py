@@ -5,5 +5,7 @@ surroundings, so the mishap itself has a test of its own where one can be writte
 from typing import Final
 
 REGRESSION_SEEDS: Final[dict[int, str]] = {
+    45: "a snapshot held the batch after the one it named: the engine refused its own journal",
+    51: "the same, and the engine that had believed it wrote rows that did not replay",
     229: "an engine was handed over when all had been called calm: a mistake of the simulation",
 }

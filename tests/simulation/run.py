@@ -92,7 +92,7 @@ async def _until_trading(world: World, client: Client) -> None:
     async with asyncio.timeout(CALM_WITHIN_S):
         while True:
             world.raise_if_broken()
-            await world.submit(client.order())
+            await client.ask(client.order())
             if world.told[-1].outcome in ("applied", "refused"):
                 return
             await asyncio.sleep(0.5)
@@ -101,13 +101,18 @@ async def _until_trading(world: World, client: Client) -> None:
 async def _until_heard(world: World) -> None:
     """Everything committed reaches the feed, with Redis or without."""
     async with asyncio.timeout(CALM_WITHIN_S):
-        while (
-            world.trading.feed is None or world.trading.feed.sequence < world.database.sequence or not world.leaders()
-        ):
+        while not _all_heard(world):
             world.raise_if_broken()
             await asyncio.sleep(0.1)
     # What is late may still be under way.
     await asyncio.sleep(1.0)
+
+
+def _all_heard(world: World) -> bool:
+    feeds = [trading.feed for trading in world.tradings]
+    return bool(world.leaders()) and all(
+        feed is not None and feed.sequence >= world.database.sequence for feed in feeds
+    )
 
 
 def _drop(_logger: Any, _method: str, _event: Any) -> Any:

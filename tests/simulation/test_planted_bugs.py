@@ -10,6 +10,7 @@ import pytest
 from services.engine import journal
 from services.engine.core.accounts import Accounts
 from services.engine.runner import ActiveEngine
+from services.engine.standby import Standby
 from services.trading import errors, gateway
 from services.trading.errors import DialectError
 from tests.simulation.faults import Weather
@@ -98,16 +99,45 @@ def recover_without_replay(patch: pytest.MonkeyPatch) -> dict[str, Any]:
     return {}
 
 
+def take_the_snapshot_late(patch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """When its task runs, the exchange may have gone on to a batch that the snapshot's sequence does not name."""
+    take = ActiveEngine._take_snapshot
+
+    def late(self: ActiveEngine, *, to_database: bool) -> Any:
+        async def taken() -> None:
+            await take(self, to_database=to_database)
+
+        return taken()
+
+    patch.setattr(ActiveEngine, "_take_snapshot", late)
+    return {}
+
+
+def lead_the_copy_astray(patch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """A standby whose state goes wrong where no event shows it."""
+    follow = Standby.follow
+
+    async def astray(self: Standby) -> None:
+        await follow(self)
+        assert self._copy is not None
+        self._copy.exchange.accounts.supply["GHOST"] = 1
+
+    patch.setattr(Standby, "follow", astray)
+    return {}
+
+
 PLANTS: dict[str, tuple[Plant, str]] = {
     "reply before commit": (reply_before_commit, "not committed"),
     "publish before commit": (publish_before_commit, "published"),
-    "no fence": (no_fence, "wrote"),
+    "no fence": (no_fence, ""),
     "go on after a failed commit": (go_on_after_a_failed_commit, ""),
     "unknown called not done": (call_unknown_not_done, "told not done"),
     "ask again after a lost answer": (ask_again_after_a_lost_answer, ""),
     "carry out repeats": (carry_out_repeats, ""),
     "lose a unit of money": (lose_a_unit, "conserved"),
     "recover without replay": (recover_without_replay, ""),
+    "take the snapshot late": (take_the_snapshot_late, ""),
+    "lead the standby astray": (lead_the_copy_astray, "Diverged"),
 }
 
 

@@ -213,7 +213,7 @@ async def drive_stream(redis: Any, seed: int) -> list[Any]:
             case "delete":
                 answers.append(await redis.delete(STREAM_KEY))
             case _:
-                await redis.set("crossbook:snapshot", b"bytes")
+                await redis.mset({"crossbook:snapshot": b"bytes", "crossbook:checkpoint": b"others"})
                 answers.append(await redis.get("crossbook:snapshot"))
     return answers
 

@@ -37,6 +37,7 @@ from tests.simulation.trace import Trace
 START_US: Final = 1_800_000_000_000_000
 MARKETS: Final = Path(__file__).with_name("markets.toml")
 ENGINES: Final = 2
+TRADINGS: Final = 2
 MOST_STEPS_TO_DEATH: Final = 600
 
 ENGINE_SETTINGS: Final = EngineSettings(
@@ -45,7 +46,7 @@ ENGINE_SETTINGS: Final = EngineSettings(
     database_url=SecretStr("postgresql://nowhere/simulation"),
     redis_url=SecretStr("redis://nowhere"),
     internal_token=SecretStr("t" * 32),
-    takeover_poll_ms=250,
+    takeover_poll_ms=400,
     snapshot_interval_s=1,
     snapshot_minimum_batches=5,
     database_snapshot_every=3,
@@ -129,8 +130,9 @@ class EngineHost:
 class TradingHost:
     """One trading process: the gateway, and the feed that tells its clients what was committed."""
 
-    def __init__(self, world: "World") -> None:
-        self.process = Process("trading.0")
+    def __init__(self, world: "World", number: int) -> None:
+        self.number = number
+        self.process = Process(f"trading-{number}.0")
         self.gateway: Gateway | None = None
         self.feed: Feed | None = None
         self._world = world
@@ -138,7 +140,7 @@ class TradingHost:
 
     def start(self) -> None:
         world = self._world
-        self.process = process = Process(f"trading.{self._lives}")
+        self.process = process = Process(f"trading-{self.number}.{self._lives}")
         self._lives += 1
         process.on_death.append(lambda: world.later(world.chance.uniform(0.05, 1.0), self.start))
         self.gateway = self.feed = None
@@ -221,7 +223,7 @@ class World:
             update={"gateway_parcel_limit": chance.choice((1, 3, 256)), "gateway_queue_limit": chance.choice((2, 100))}
         )
         self.engines = [EngineHost(self, number) for number in range(ENGINES)]
-        self.trading = TradingHost(self)
+        self.tradings = [TradingHost(self, number) for number in range(TRADINGS)]
         self._broken: list[str] = []
 
     # Time
@@ -273,11 +275,11 @@ class World:
         host = next(host for host in self.engines if url.startswith(f"http://engine-{host.number}"))
         return host if host.process.is_alive else None
 
-    async def submit(self, command: Command) -> None:
+    async def submit(self, command: Command, trading: TradingHost) -> None:
         """Ask the trading process as a client does, and note what was heard. A broken connection means unknown."""
         told = Told(command, self.time_us, 0, "", "")
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        process, gateway = self.trading.process, self.trading.gateway
+        process, gateway = trading.process, trading.gateway
         if gateway is None or not process.is_alive:
             answer.set_result(errors.UNAVAILABLE)
         else:
@@ -305,7 +307,8 @@ class World:
     def begin(self) -> None:
         for host in self.engines:
             host.start()
-        self.trading.start()
+        for trading in self.tradings:
+            trading.start()
         weather = self.weather
         for times, mishap in (
             (weather.crashes, self._crash),
@@ -316,6 +319,9 @@ class World:
         ):
             for _ in range(times):
                 self.later(self.chance.uniform(0.0, ACTIVE_S), self._unless_calm(mishap))
+
+    def _processes(self) -> list[Process]:
+        return [*(host.process for host in self.engines), *(host.process for host in self.tradings)]
 
     def _unless_calm(self, mishap: Callable[[], None]) -> Callable[[], None]:
         return lambda: None if self.is_calm else mishap()
@@ -328,7 +334,7 @@ class World:
 
     def kill_at(self, name: str, step: int) -> None:
         """Have the first life of a process end before this step of it."""
-        for process in (*(host.process for host in self.engines), self.trading.process):
+        for process in self._processes():
             if process.name == f"{name}.0":
                 process.dies_at_step = step
 
@@ -336,16 +342,13 @@ class World:
         """From here on nothing goes wrong any more, but Redis stays away if it was."""
         self.is_calm = True
         self.weather = Weather(redis_is_gone=self.weather.redis_is_gone)
-        for host in self.engines:
-            host.process.dies_at_step = -1
-            host.process.clock_offset_us = 0
-        self.trading.process.dies_at_step = -1
-        self.trading.process.clock_offset_us = 0
+        for process in self._processes():
+            process.dies_at_step = -1
+            process.clock_offset_us = 0
 
     def _crash(self) -> None:
         """Someone dies before one of its next steps: any await may be the last."""
-        victims = [*(host.process for host in self.engines), self.trading.process]
-        victim = self.chance.choice(victims)
+        victim = self.chance.choice(self._processes())
         victim.dies_at_step = victim.steps + self.chance.randrange(MOST_STEPS_TO_DEATH)
 
     def _restart_database(self) -> None:
@@ -366,8 +369,7 @@ class World:
     def _jump_clock(self) -> None:
         """By seconds either way, past a lease's life perhaps, or by an hour."""
         jump_us = 3_600_000_000 if self.chance.random() < 0.1 else self.chance.randint(-4_000_000, 4_000_000)
-        victims = [*(host.process for host in self.engines), self.trading.process, None]
-        victim = self.chance.choice(victims)
+        victim = self.chance.choice([*self._processes(), None])
         self.note(victim or "database", f"clock jumps by {jump_us}")
         if victim is None:
             self.database_offset_us += jump_us
