@@ -29,7 +29,7 @@ MAX_GROUP: Final = 2**31 - 1
 _MODES: Final = ", ".join(mode.value for mode in SelfTradePrevention)
 
 
-venue = typer.Typer(no_args_is_help=True, help="Show and set the limits that span markets.")
+venue = typer.Typer(no_args_is_help=True, help="Show and set the limits that span markets; halt them all.")
 market = typer.Typer(no_args_is_help=True, help="Define, show, open and halt markets.")
 
 Rate = Annotated[str | None, typer.Option(metavar="RATE", help="Such as 0.0005; `default` is the market's own.")]
