@@ -13,6 +13,7 @@ import hashlib
 import os
 import signal
 import zlib
+from collections.abc import Sequence
 from typing import Final, NamedTuple, NoReturn
 
 import msgspec
@@ -101,7 +102,12 @@ def decode(payload: bytes) -> Snapshot:
     return Snapshot(stored.sequence, stored.journal_hash, restore(state))
 
 
-async def load_candidates(connection: Connection, redis: Redis) -> list[Snapshot]:
+async def stored(connection: Connection) -> list[bytes]:
+    """The snapshots in PostgreSQL, newest first."""
+    return [row["payload"] for row in await connection.fetch(_LATEST_SQL, _KEEP_IN_DATABASE)]
+
+
+async def load_candidates(in_database: Sequence[bytes], redis: Redis) -> list[Snapshot]:
     """Every snapshot that decodes and matches its own hash, newest first; says in the log what it left out."""
     payloads: list[tuple[str, bytes]] = []
     try:
@@ -110,14 +116,14 @@ async def load_candidates(connection: Connection, redis: Redis) -> list[Snapshot
             payloads.append(("redis", from_redis))
     except RedisError as error:
         _log.warning("snapshot_source_unavailable", source="redis", error=str(error))
-    payloads += [("postgresql", row["payload"]) for row in await connection.fetch(_LATEST_SQL, _KEEP_IN_DATABASE)]
-    snapshots = []
+    payloads += [("postgresql", payload) for payload in in_database]
+    candidates = []
     for source, payload in payloads:
         try:
-            snapshots.append(decode(payload))
+            candidates.append(decode(payload))
         except SnapshotUnusable as error:
             _log.warning("snapshot_unusable", source=source, reason=str(error))
-    return sorted(snapshots, key=lambda snapshot: snapshot.sequence, reverse=True)
+    return sorted(candidates, key=lambda snapshot: snapshot.sequence, reverse=True)
 
 
 async def take(
