@@ -172,8 +172,8 @@ def define_markets(
     span markets. A listed market keeps its assets, and its grid can only become finer while orders are open. Nothing is
     delisted: halt a market instead.
 
-    An engine that starts applies its own file (CROSSBOOK_MARKETS_FILE) again. A change to a market that is in there
-    lasts only if you make it there, too.
+    What is defined so lasts: the file of an engine that starts (CROSSBOOK_MARKETS_FILE) no longer governs these
+    markets.
 
     - `crossbook market define markets.toml`
     """
