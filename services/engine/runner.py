@@ -18,14 +18,9 @@ import asyncpg
 from redis.asyncio import Redis
 
 from services.domain.commands import Command, DefineMarket, DefineVenue
-<<<<<<< HEAD
-from services.domain.protocol import Envelope
-from services.engine import lease, metrics
-=======
 from services.domain.protocol import Envelope, Refused
 from services.domain.refusals import Refusal
-from services.engine import lease, metrics, snapshots
->>>>>>> engine-next
+from services.engine import lease, metrics
 from services.engine.batch import Batch
 from services.engine.core.exchange import Exchange
 from services.engine.inbox import Inbox, Parcel
