@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from loadtests.connection import Connection
-from loadtests.traffic import Kind, Request, Traffic
+from loadtests.traffic import ORDER_ENTRY, Kind, Request, Traffic
 
 DRAIN_TIMEOUT_S: Final = 10.0
 MAX_SAMPLES: Final = 10
@@ -30,6 +30,8 @@ class Observed:
     def __init__(self) -> None:
         self.latencies_us: dict[Kind, list[int]] = {kind: [] for kind in Kind}
         self.late_us: list[int] = []
+        # When each order or cancel was acknowledged.
+        self.order_times_s: list[float] = []
         self.refused: Counter[str] = Counter()
         self.errors: Counter[str] = Counter()
         self.samples: list[str] = []
@@ -44,6 +46,8 @@ class Observed:
         if status != 200:
             self.refused[f"{request.kind} too late"] += 1
         self.latencies_us[request.kind].append(latency_us)
+        if request.kind in ORDER_ENTRY:
+            self.order_times_s.append(time.perf_counter())
 
     def fail(self, what: str, count: int) -> None:
         if count:

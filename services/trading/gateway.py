@@ -39,7 +39,7 @@ from services.trading import errors, metrics
 from services.trading.errors import REFUSALS, DialectError
 from services.trading.settings import TradingSettings
 
-_RETRY_S: Final = 0.05
+_RETRY_S: Final = 0.02
 _NEVER_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _FAILURES: Final = {
     FailureKind.OVERLOADED: errors.OVERLOADED,

@@ -14,7 +14,9 @@ from services.domain.protocol import Applied
 from services.engine import snapshots
 from services.engine.core.snapshot import capture, state_hash
 from services.engine.inbox import Closed
+from services.engine.postgres_store import PostgresStore
 from services.engine.runner import ActiveEngine, Engine
+from services.engine.settings import EngineSettings
 from services.engine.snapshots import Checkpoint
 from services.engine.standby import Diverged, Standby
 from tests.engine.conftest import ALICE, BOB, StartEngine, active, fund, limit, submit, until
@@ -67,27 +69,29 @@ async def test_states_are_compared_where_the_leader_took_a_snapshot(start_engine
         await until(compared)
 
 
-async def test_a_standby_that_differs_ends(start_engine: StartEngine, redis_url: str) -> None:
-    async with start_engine() as leader, start_engine(wait=False) as standby:
+async def test_a_standby_that_differs_must_not_go_on(
+    start_engine: StartEngine, settings: EngineSettings, redis_url: str
+) -> None:
+    async with start_engine() as leader, Redis.from_url(redis_url) as client:
         await fund(leader, ALICE)
-        await caught_up(standby, leader)
-        exchange = active(leader).exchange
-        told = Checkpoint(active(leader).sequence, active(leader)._journal_hash, state_hash(capture(exchange)))
-        async with Redis.from_url(redis_url) as client:
-            await client.set(snapshots.CHECKPOINT_KEY, msgspec.msgpack.encode(told))
-            await until(lambda: following(standby).compared == told.sequence)
-            following(standby)._compared = 0
-            # Of another journal: not comparable.
-            foreign = msgspec.structs.replace(told, journal_hash=bytes(32), state_hash=bytes(32))
-            await client.set(snapshots.CHECKPOINT_KEY, msgspec.msgpack.encode(foreign))
-            following(standby)._compare_at_s = 0.0
-            await following(standby).follow()
-            wrong = msgspec.structs.replace(told, state_hash=bytes(32))
-            await client.set(snapshots.CHECKPOINT_KEY, msgspec.msgpack.encode(wrong))
-            with pytest.raises(Diverged, match=f"after journal row {told.sequence} "):
-                while True:
-                    following(standby)._compare_at_s = 0.0
-                    await following(standby).follow()
+        session = await PostgresStore(settings).connect("test", 5_000)
+        state = state_hash(capture(active(leader).exchange))
+        told = Checkpoint(active(leader).sequence, active(leader)._journal_hash, state)
+
+        async def follow(checkpoint: Checkpoint) -> int:
+            await client.set(snapshots.CHECKPOINT_KEY, msgspec.msgpack.encode(checkpoint))
+            standby = Standby(session, client, 3_600_000_000, lambda: None)
+            await standby.follow()
+            return standby.compared
+
+        assert await follow(told) == told.sequence
+        # Of another journal, or of a row that is still to come: not comparable.
+        wrong = msgspec.structs.replace(told, state_hash=bytes(32))
+        assert await follow(msgspec.structs.replace(wrong, journal_hash=bytes(32))) == 0
+        assert await follow(msgspec.structs.replace(wrong, sequence=told.sequence + 1)) == 0
+        with pytest.raises(Diverged, match=f"after journal row {told.sequence} "):
+            await follow(wrong)
+        session.terminate()
 
 
 async def test_the_lease_is_free_before_the_last_snapshot_is_stored(
