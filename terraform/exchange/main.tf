@@ -4,6 +4,8 @@
 locals {
   name     = "crossbook-${var.environment}"
   services = toset(["auth", "backoffice", "engine", "notifier", "trading"])
+  # Emulators make clusters without one.
+  nodes_security_group_id = var.emulated ? module.network.closed_security_group_id : module.cluster.node_security_group_id
 }
 
 module "keys" {
@@ -74,7 +76,7 @@ module "database" {
   name                     = local.name
   vpc_id                   = module.network.vpc_id
   subnet_ids               = module.network.data_subnet_ids
-  client_security_group_id = module.cluster.node_security_group_id
+  client_security_group_id = local.nodes_security_group_id
   engine_version           = var.database.engine_version
   instance_class           = var.database.instance_class
   storage_gb               = var.database.storage_gb
@@ -93,7 +95,7 @@ module "cache" {
   name                     = local.name
   vpc_id                   = module.network.vpc_id
   subnet_ids               = module.network.data_subnet_ids
-  client_security_group_id = module.cluster.node_security_group_id
+  client_security_group_id = local.nodes_security_group_id
   node_type                = var.cache.node_type
   nodes                    = var.cache.nodes
   key_arn                  = module.keys.data_key_arn
@@ -144,6 +146,7 @@ module "web" {
   certificate_arn       = try(module.web_certificate[0].arn, "")
   web_acl_arn           = try(module.firewall[0].arn, "")
   security_headers_file = var.security_headers_file
+  headers_policy        = !var.emulated
   force_destroy         = !var.is_production
 }
 

@@ -216,7 +216,7 @@ variable "log_days" {
 }
 
 variable "emulated" {
-  description = "Leave out what AWS emulators cannot do: EKS add-ons, access entries and Pod Identity associations. Never for a real exchange."
+  description = "Leave out what AWS emulators cannot do: EKS add-ons and access entries, Pod Identity associations, response headers policies. Never for a real exchange."
   type        = bool
   default     = false
 

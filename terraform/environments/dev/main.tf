@@ -28,7 +28,7 @@ module "exchange" {
   api_domain            = "api.${var.domain}"
   web_domain            = var.emulated ? "" : var.domain
   zone_id               = var.zone_id
-  mail                  = { domain = var.domain, from = "notices@${var.domain}" }
+  mail                  = var.emulated ? null : { domain = var.domain, from = "notices@${var.domain}" }
   security_headers_file = "${path.root}/../../exchange/security-headers.json"
   cognito_callback_urls = ["https://${var.domain}/signed-in"]
 
@@ -36,7 +36,7 @@ module "exchange" {
   generate_secrets  = var.generate_secrets
   github_repository = var.github_repository
   state_bucket_arn  = "arn:aws:s3:::${var.state_bucket}"
-  monthly_usd       = 600
+  monthly_usd       = var.emulated ? 0 : 600
   log_days          = 7
   emulated          = var.emulated
 }

@@ -32,3 +32,8 @@ output "nat_gateways" {
   description = "How many NAT gateways there are."
   value       = length(aws_nat_gateway.this)
 }
+
+output "closed_security_group_id" {
+  description = "The VPC's own security group, which lets nothing through."
+  value       = aws_default_security_group.closed.id
+}

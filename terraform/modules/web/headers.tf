@@ -27,7 +27,7 @@ locals {
 }
 
 resource "aws_cloudfront_response_headers_policy" "this" {
-  for_each = local.kept
+  for_each = var.headers_policy ? local.kept : {}
 
   name    = "${var.name}-${each.key}"
   comment = "The page's headers, ${each.value}"

@@ -100,7 +100,7 @@ resource "aws_cloudfront_distribution" "page" {
     compress                   = true
     viewer_protocol_policy     = "redirect-to-https"
     cache_policy_id            = local.caching_optimized
-    response_headers_policy_id = aws_cloudfront_response_headers_policy.this["page"].id
+    response_headers_policy_id = try(aws_cloudfront_response_headers_policy.this["page"].id, null)
   }
 
   dynamic "ordered_cache_behavior" {
@@ -114,7 +114,7 @@ resource "aws_cloudfront_distribution" "page" {
       compress                   = true
       viewer_protocol_policy     = "redirect-to-https"
       cache_policy_id            = local.caching_optimized
-      response_headers_policy_id = aws_cloudfront_response_headers_policy.this[ordered_cache_behavior.value].id
+      response_headers_policy_id = try(aws_cloudfront_response_headers_policy.this[ordered_cache_behavior.value].id, null)
     }
   }
 

@@ -56,3 +56,9 @@ variable "force_destroy" {
   type        = bool
   default     = false
 }
+
+variable "headers_policy" {
+  description = "Say the headers in CloudFront. Off only where its API does not exist, as in emulators."
+  type        = bool
+  default     = true
+}
