@@ -9,9 +9,11 @@ encodes and stores it while the parent goes on. The parent pays for the fork onl
 """
 
 import asyncio
+import hashlib
 import os
 import signal
 import zlib
+from collections.abc import Sequence
 from typing import Final, NamedTuple, NoReturn
 
 import msgspec
@@ -25,8 +27,9 @@ from services.engine.settings import EngineSettings
 from services.infra import postgres, telemetry
 from services.infra.postgres import Connection
 
-# Raise it when ExchangeSnapshot changes in a way that old bytes do not decode to the same state.
-SNAPSHOT_FORMAT: Final = 2
+# Raise it when ExchangeSnapshot changes, and take out of the readable ones what no longer decodes to the same state.
+SNAPSHOT_FORMAT: Final = 3
+_READABLE_FORMATS: Final = (2, SNAPSHOT_FORMAT)
 REDIS_KEY: Final = "crossbook:snapshot"
 
 _COMPRESSION_LEVEL: Final = 1
@@ -87,17 +90,24 @@ def decode(payload: bytes) -> Snapshot:
     """Rebuild the exchange and check its hash; raise SnapshotUnusable."""
     try:
         stored = msgspec.msgpack.decode(payload, type=_Stored)
-        if stored.format != SNAPSHOT_FORMAT:
-            raise SnapshotUnusable(f"format {stored.format}, this engine reads {SNAPSHOT_FORMAT}")
-        state = msgspec.msgpack.decode(zlib.decompress(stored.state), type=ExchangeSnapshot)
+        if stored.format not in _READABLE_FORMATS:
+            raise SnapshotUnusable(f"format {stored.format}, this engine reads {_READABLE_FORMATS}")
+        packed = zlib.decompress(stored.state)
+        state = msgspec.msgpack.decode(packed, type=ExchangeSnapshot)
     except (msgspec.MsgspecError, zlib.error) as error:
         raise SnapshotUnusable(f"does not decode: {error}") from error
-    if state_hash(state) != stored.state_hash:
+    # Of the bytes as they are: an older format has fewer fields.
+    if hashlib.sha256(packed).digest() != stored.state_hash:
         raise SnapshotUnusable("its state does not match its hash")
     return Snapshot(stored.sequence, stored.journal_hash, restore(state))
 
 
-async def load_candidates(connection: Connection, redis: Redis) -> list[Snapshot]:
+async def stored(connection: Connection) -> list[bytes]:
+    """The snapshots in PostgreSQL, newest first."""
+    return [row["payload"] for row in await connection.fetch(_LATEST_SQL, _KEEP_IN_DATABASE)]
+
+
+async def load_candidates(in_database: Sequence[bytes], redis: Redis) -> list[Snapshot]:
     """Every snapshot that decodes and matches its own hash, newest first; says in the log what it left out."""
     payloads: list[tuple[str, bytes]] = []
     try:
@@ -106,14 +116,14 @@ async def load_candidates(connection: Connection, redis: Redis) -> list[Snapshot
             payloads.append(("redis", from_redis))
     except RedisError as error:
         _log.warning("snapshot_source_unavailable", source="redis", error=str(error))
-    payloads += [("postgresql", row["payload"]) for row in await connection.fetch(_LATEST_SQL, _KEEP_IN_DATABASE)]
-    snapshots = []
+    payloads += [("postgresql", payload) for payload in in_database]
+    candidates = []
     for source, payload in payloads:
         try:
-            snapshots.append(decode(payload))
+            candidates.append(decode(payload))
         except SnapshotUnusable as error:
             _log.warning("snapshot_unusable", source=source, reason=str(error))
-    return sorted(snapshots, key=lambda snapshot: snapshot.sequence, reverse=True)
+    return sorted(candidates, key=lambda snapshot: snapshot.sequence, reverse=True)
 
 
 async def take(
