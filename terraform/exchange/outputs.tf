@@ -4,8 +4,9 @@ output "cluster_name" {
 }
 
 output "database" {
-  description = "Names to connect to, and where the master password is."
+  description = "Names to connect to (values of the chart), and where the owner's password is."
   value = {
+    names             = module.names.names
     address           = module.database.address
     replica_addresses = module.database.replica_addresses
     master_secret_arn = module.database.master_secret_arn

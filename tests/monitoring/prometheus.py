@@ -25,7 +25,7 @@ WEBHOOK_FILE: Final = "/etc/alertmanager/secrets/slack-webhook"
 START_TIMEOUT_S: Final = 60.0
 SCRAPE_INTERVAL_S: Final = 1
 MONITORING: Final = Path(__file__).parents[2] / "deploy" / "monitoring"
-RULES: Final = MONITORING / "rules"
+RULES: Final = MONITORING.parents[1] / "helm" / "crossbook" / "files" / "rules"
 
 
 def missing() -> str:
@@ -144,7 +144,7 @@ def _configuration(jobs: Mapping[str, list[str]], alertmanager_port: int | None)
     interval = f"{SCRAPE_INTERVAL_S}s"
     configuration: dict[str, Any] = {
         "global": {"scrape_interval": interval, "scrape_timeout": interval, "evaluation_interval": interval},
-        "rule_files": [str(RULES / "*.yml")],
+        "rule_files": [str(RULES / "*.yaml")],
         "scrape_configs": [
             {"job_name": name, "static_configs": [{"targets": targets}]} for name, targets in jobs.items()
         ],

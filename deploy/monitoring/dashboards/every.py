@@ -12,7 +12,12 @@ from deploy.monitoring.dashboards.services import SERVICES
 from deploy.monitoring.dashboards.traders import TRADERS
 
 DASHBOARDS: Final = (TRADERS, ENGINE, SERVICES, DATABASE, COST)
-FOLDER: Final = Path(__file__).with_name("json")
+# Where the chart and deploy/compose.yaml take them from.
+FOLDER: Final = Path(__file__).parents[3] / "helm" / "crossbook" / "files" / "dashboards"
+
+
+def file_of(dashboard: Dashboard) -> Path:
+    return FOLDER / f"{dashboard.uid.removeprefix('crossbook-')}.json"
 
 
 def as_json(dashboard: Dashboard) -> str:
