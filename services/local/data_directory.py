@@ -3,7 +3,7 @@
     crossbook.txt   says whose directory this is; --fresh deletes nothing without it
     lock            held by the supervisor, and by its guard until the last child is gone
     run.json        processes, ports and URLs while it runs
-    secrets.json    internal token and encryption key, generated once
+    secrets.json    internal token, encryption key and the local provider's secret, generated once
     demo.json       the demo accounts' API keys
     tls/            certificate and key for TLS, made on first use
     postgres/ redis/ logs/
@@ -41,6 +41,8 @@ class Secrets(msgspec.Struct, frozen=True, rename="camel"):
 
     internal_token: str
     encryption_key: str
+    # Empty in directories of before there were providers.
+    provider_secret: str = ""
 
 
 class ProcessState(msgspec.Struct, frozen=True, rename="camel"):
@@ -68,6 +70,7 @@ class RunState(msgspec.Struct, frozen=True, rename="camel"):
     # Empty without TLS.
     tls_url: str = ""
     tls_certificate: str = ""
+    backoffice_url: str = ""
 
     def process(self, name: str) -> ProcessState:
         return next(process for process in self.processes if process.name == name)
@@ -143,6 +146,8 @@ class DataDirectory:
         if known is None:
             key = base64.b64encode(secrets.token_bytes(32)).decode()
             known = Secrets(internal_token=secrets.token_urlsafe(32), encryption_key=key)
+        if not known.provider_secret:
+            known = msgspec.structs.replace(known, provider_secret=secrets.token_urlsafe(32))
             write_private(self._secrets, known)
         return known
 

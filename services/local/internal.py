@@ -140,6 +140,10 @@ class InternalClient:
             answers.append(response.json())
         return answers
 
+    def send(self, method: str, url: str, **how: Any) -> httpx.Response:
+        """Ask a service with the internal credential shown."""
+        return self._http.request(method, url, **how)
+
     def _ask_active_engine(self, request: Command) -> Reply | None:
         deadline_us = time.time_ns() // 1000 + int(COMMAND_DEADLINE_S * 1_000_000)
         body = msgspec.msgpack.encode([Envelope(deadline_us, request)])

@@ -113,7 +113,7 @@ class LocalExchange:
         # 2. The schema, and a database role for each service.
         await self._migrate()
         # 3. The services. They find each other by address, so they can start together.
-        await self._start(processes.auth(), *processes.engines(), processes.trading())
+        await self._start(processes.auth(), *processes.engines(), processes.trading(), processes.backoffice())
         await self._await_active_engine()
         # 4. Somebody to trade with.
         demo = await self._provide_demo() if self._options.demo else None
@@ -163,6 +163,7 @@ class LocalExchange:
             database_url=processes.postgres_server.url(DATABASE),
             redis_url=processes.redis_server.url,
             processes=[child.state() for child in self._children],
+            backoffice_url=addresses.backoffice_url,
             tls_url=addresses.tls_url,
             tls_certificate=str(self._directory.tls_certificate) if addresses.tls_url else "",
         )
