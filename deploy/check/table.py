@@ -2,12 +2,27 @@
 
 from typing import Final
 
-from deploy.check import chart, containers, contract, kong_file, lint, monitoring, terraform
+from deploy.check import (
+    chart,
+    compose,
+    containers,
+    contract,
+    faults,
+    gitops,
+    kong_file,
+    lint,
+    monitoring,
+    play,
+    terraform,
+    workflows,
+)
 from deploy.check.check import Check
 from deploy.check.tools import (
+    ACTIONLINT,
     ALERTMANAGER,
     AMTOOL,
     BUILDAH,
+    CHECK_JSONSCHEMA,
     CHECKOV,
     CYCLONEDX,
     DEBOOTSTRAP,
@@ -19,6 +34,7 @@ from deploy.check.tools import (
     NGINX,
     NODE,
     PODMAN,
+    PODMAN_COMPOSE,
     POSTGRES_EXPORTER,
     PROMETHEUS,
     PROMTOOL,
@@ -32,6 +48,8 @@ CHECKS: Final = (
     Check("kong", (), 1, kong_file.is_valid),
     Check("dockerfile", (HADOLINT,), 1, lint.dockerfile),
     Check("yaml", (YAMLLINT,), 3, lint.yaml),
+    Check("compose", (CHECK_JSONSCHEMA, PODMAN_COMPOSE), 3, compose.is_consistent),
+    Check("workflows", (ACTIONLINT, CHECK_JSONSCHEMA), 3, workflows.are_sound),
     Check("sbom", (CYCLONEDX,), 2, containers.bill_of_materials),
     Check("terraform-format", (TERRAFORM,), 1, terraform.is_formatted),
     Check("panels", (PROMTOOL,), 1, monitoring.panels_can_be_asked),
@@ -42,6 +60,7 @@ CHECKS: Final = (
     Check("chart-lint", (HELM,), 2, chart.is_linted),
     Check("chart-rules", (HELM,), 2, chart.keeps_house_rules),
     Check("chart-snapshots", (HELM,), 1, chart.is_as_last_agreed),
+    Check("argocd", (HELM, NODE), 5, gitops.is_consistent),
     Check("chart-schemas", (HELM, KUBERNETES_VALIDATE, NODE), 20, chart.fits_schemas),
     Check("terraform-valid", (TERRAFORM,), 20, terraform.is_valid),
     Check("checkov", (CHECKOV,), 25, terraform.satisfies_checkov),
@@ -54,6 +73,8 @@ CHECKS: Final = (
         90,
         monitoring.works_live,
     ),
+    Check("faults", (), 90, faults.are_found),
     Check("image", (PODMAN, BUILDAH, DEBOOTSTRAP), 90, containers.is_built),
+    Check("play", (PODMAN, BUILDAH, DEBOOTSTRAP, HELM), 90, play.trades),
     Check("terraform-apply", (TERRAFORM, MOTO), 240, terraform.can_be_applied, only_by_name=True),
 )
