@@ -66,7 +66,7 @@ PLANTED: Final[dict[str, tuple[Mistake, ...]]] = {
         Mistake(f"{CHART}/files/rules/slo.yaml", "14.4 * 0.001", "144 * 0.001", "FaultBudgetBurnsFast"),
     ),
     "panels": (
-        Mistake("deploy/monitoring/dashboards/engine.py", "count(crossbook_engine_lease", "cuont(crossbook", "cuont"),
+        Mistake(f"{CHART}/files/dashboards/engine.json", "count(crossbook_engine_lease", "cuont(crossbook", "cuont"),
     ),
     "prometheus": (Mistake("deploy/monitoring/prometheus.yml", "scrape_configs:", "scrap_configs:", "scrap_configs"),),
     "alertmanager": (
