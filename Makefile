@@ -47,6 +47,18 @@ chaos: $(VENV)/dev.stamp ## Kill the engine 200 times under trading and 40 under
 simulate: $(VENV)/dev.stamp ## Simulate crashes, lost messages and clock jumps under 10,000 seeds (ARGS="--seed 7 --trace": one)
 	@$(BIN)/python -m tests.simulation $(ARGS)
 
+load: $(VENV)/dev.stamp ## 500 requests/s of a crowd of users for 10 minutes, then open loop (ARGS="--seconds 30 --web")
+	@$(BIN)/python -m loadtests.crowd $(ARGS)
+
+takeover: $(VENV)/dev.stamp ## Hand over and kill leading engines under 500 requests/s, measure the pause (ARGS=--help)
+	@$(BIN)/python -m loadtests.takeover $(ARGS)
+
+overload: $(VENV)/dev.stamp ## Offer five times what the exchange can do; one account floods (ARGS=--help)
+	@$(BIN)/python -m loadtests.overload $(ARGS)
+
+growth: $(VENV)/dev.stamp ## Orders per second against orders, accounts, markets and history (ARGS=--quick)
+	@$(BIN)/python -m loadtests.growth $(ARGS)
+
 compatibility: $(VENV)/dev.stamp $(CLIENT_STAMPS) ## Run the clients, write what they asked and docs/compatibility.md anew
 	@$(BIN)/python -m pytest tests/clients --write-calls
 	@$(BIN)/python -m tests.compatibility
