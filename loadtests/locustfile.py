@@ -86,9 +86,9 @@ def _judge(environment: Environment, **_: Any) -> None:
     )
 
 
-events.init_command_line_parser.add_listener(_add_options)
-events.init.add_listener(_begin)
-events.quitting.add_listener(_judge)
+events.init_command_line_parser.add_listener(_add_options)  # type: ignore[no-untyped-call]
+events.init.add_listener(_begin)  # type: ignore[no-untyped-call]
+events.quitting.add_listener(_judge)  # type: ignore[no-untyped-call]
 
 
 class Load(LoadTestShape):
