@@ -6,6 +6,7 @@ the exchange while others trade as they always do: those must get through as if 
 """
 
 import asyncio
+import itertools
 import os
 import sys
 from pathlib import Path
@@ -32,6 +33,7 @@ TRADERS: Final = 50
 CONNECTIONS: Final = 256
 FLOOD_CONNECTIONS: Final = 400
 SEED: Final = 5
+_phases = itertools.count(1)
 
 
 class Phase(msgspec.Struct, frozen=True):
@@ -111,7 +113,7 @@ async def _measure(venue: Venue, multiple: float, seconds: float) -> dict[str, P
 
 async def _closed(venue: Venue, traders: list[Trader], count: int, seconds: float) -> Phase:
     connections = await connect(HOST, venue.port, count)
-    observed = await ClosedLoop(connections, Traffic(traders, SEED).order_entry).run(seconds)
+    observed = await ClosedLoop(connections, _traffic(traders).order_entry).run(seconds)
     for connection in connections:
         connection.close()
     return _phase(None, observed)
@@ -120,11 +122,15 @@ async def _closed(venue: Venue, traders: list[Trader], count: int, seconds: floa
 async def _open(venue: Venue, traders: list[Trader], rate: float, count: int, seconds: float) -> Phase:
     connections = await connect(HOST, venue.port, count)
     # What waits for a connection here waits with the client; the exchange answers for what it was sent.
-    load = OpenLoop(connections, Traffic(traders, SEED + 1).order_entry, rate, SEED, counts_from_due=False)
+    load = OpenLoop(connections, _traffic(traders).order_entry, rate, SEED, counts_from_due=False)
     observed = await load.run(seconds)
     for connection in connections:
         connection.close()
     return _phase(rate, observed)
+
+
+def _traffic(traders: list[Trader]) -> Traffic:
+    return Traffic(traders, SEED, first_number=next(_phases) * 10_000_000)
 
 
 def _phase(rate: float | None, observed: Observed) -> Phase:
