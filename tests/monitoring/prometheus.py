@@ -21,7 +21,7 @@ from tests.running import RunningSystem, free_port, wait_until
 NEEDED: Final = (ALERTMANAGER, PROMETHEUS, POSTGRES_EXPORTER, REDIS_EXPORTER)
 LIVE_VARIABLE: Final = "CROSSBOOK_LIVE_MONITORING"
 JOBS: Final = ("auth", "backoffice", "engine", "notifier", "trading", "postgres", "redis")
-WEBHOOK_FILE: Final = "/etc/alertmanager/secrets/slack-webhook"
+WEBHOOK_FILE: Final = "/etc/alertmanager/secrets/slack-webhook/url"
 START_TIMEOUT_S: Final = 60.0
 SCRAPE_INTERVAL_S: Final = 1
 MONITORING: Final = Path(__file__).parents[2] / "deploy" / "monitoring"
