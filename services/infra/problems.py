@@ -46,6 +46,7 @@ INVALID_INTERNAL_CREDENTIAL: Final = Problem(
 NOT_FOUND: Final = Problem(404, "not_found", "There is nothing here; check the path.")
 METHOD_NOT_ALLOWED: Final = Problem(405, "method_not_allowed", "Use a method that the Allow header names.")
 BODY_TOO_LARGE: Final = Problem(413, "body_too_large", "Send a smaller request.")
+TOO_MANY_ATTEMPTS: Final = Problem(429, "too_many_attempts", "Too many attempts; wait as Retry-After says.")
 INTERNAL_ERROR: Final = Problem(500, "internal_error", "Try again later; if it happens again, tell the operator.")
 BUSY: Final = Problem(503, "busy", "Too many requests are waiting; try again in a few seconds.")
 UNAVAILABLE: Final = Problem(503, "unavailable", "The database cannot be reached; try again in a few seconds.")
@@ -57,9 +58,10 @@ _HEADERS_BY_STATUS: Final = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-A
 class Refused(Exception):
     """Answer the request with ``problem``. Raise it after the transaction if that must commit."""
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: Problem, *, retry_after_s: int | None = None) -> None:
         super().__init__(problem.code)
         self.problem = problem
+        self.headers = {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
 
 
 class ErrorBody(BaseModel):
@@ -108,7 +110,7 @@ def _describe(error: RequestValidationError) -> str:
 
 
 async def _on_refused(_request: Request, error: Refused) -> JSONResponse:
-    return answer(error.problem)
+    return answer(error.problem, headers=error.headers)
 
 
 async def _on_invalid_request(_request: Request, error: RequestValidationError) -> JSONResponse:

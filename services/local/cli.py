@@ -11,7 +11,8 @@ import msgspec
 import typer
 
 from services.domain.money import format_e8
-from services.local import terms
+from services.local import notices, standing, terms
+from services.local.admin import admin
 from services.local.data_directory import DataDirectory, DataDirectoryError, RunState
 from services.local.embedded import EmbeddedError
 from services.local.internal import InternalClient, NotDone
@@ -35,11 +36,19 @@ app = typer.Typer(
     help="A spot exchange on your machine, speaking the Binance Spot dialect.\n\n"
     "Start it in one terminal with `crossbook up` and talk to it from another.",
 )
-account = typer.Typer(no_args_is_help=True, help="Open accounts and set their terms.")
+account = typer.Typer(no_args_is_help=True, help="Open accounts, set their terms, freeze them.")
 account.command("terms")(terms.account_terms)
+account.command("freeze")(standing.freeze)
+account.command("unfreeze")(standing.unfreeze)
+terms.venue.command("halt")(standing.halt)
+terms.venue.command("open")(standing.open_venue)
+app.command("money")(standing.money)
 app.add_typer(account, name="account")
 app.add_typer(terms.market, name="market")
 app.add_typer(terms.venue, name="venue")
+app.command("outbox")(notices.outbox)
+app.add_typer(notices.notices, name="notices")
+app.add_typer(admin, name="admin")
 
 Amounts = Annotated[
     list[str] | None,
@@ -79,8 +88,8 @@ def up_command(
 ) -> None:
     """Start the exchange here, in the foreground, until Ctrl-C.
 
-    Starts PostgreSQL, Redis, auth, engine and trading under one supervisor, which restarts what dies. All data stays in
-    the data directory: starting again continues where you stopped.
+    Starts PostgreSQL, Redis and the services under one supervisor, which restarts what dies. All data stays in the data
+    directory: starting again continues where you stopped.
 
     - `crossbook up` — on http://127.0.0.1:8080 with a demo account
     - `crossbook up --port 9000 --data-dir /tmp/second --no-demo` — a second, empty one beside it

@@ -6,11 +6,21 @@ from typing import Any, Final
 import httpx
 import msgspec
 
-from services.domain.commands import Command, DefineMarket, DefineVenue, Deposit, SetAccountTerms, SetMarketStatus
+from services.domain.commands import (
+    Command,
+    DefineMarket,
+    DefineVenue,
+    Deposit,
+    SetAccountStatus,
+    SetAccountTerms,
+    SetMarketStatus,
+    SetVenueStatus,
+)
 from services.domain.market import Market, MarketStatus, Venue
 from services.domain.money import format_e8
 from services.domain.protocol import Applied, Envelope, Failed, Refused, Reply
 from services.domain.refusals import Refusal
+from services.domain.standing import AccountStatus, VenueStatus
 from services.infra.settings import ServiceSettings
 from services.infra.web import internal_credential
 from services.local.data_directory import DataDirectory, DataDirectoryError, RunState
@@ -109,6 +119,15 @@ class InternalClient:
         """Replace what holds for one account only."""
         self._have_done(terms, f"terms of account {terms.account_id}")
 
+    def set_account_status(self, account_id: int, status: AccountStatus) -> None:
+        """Freeze an account or let it act again; it may be so already."""
+        request = SetAccountStatus(account_id, status)
+        self._have_done(request, f"account {account_id} {status.value}", done_before=Refusal.STATUS_UNCHANGED)
+
+    def set_venue_status(self, status: VenueStatus) -> None:
+        """Halt all markets or open them again; it may be so already."""
+        self._have_done(SetVenueStatus(status), f"venue {status.value}", done_before=Refusal.STATUS_UNCHANGED)
+
     def _have_done(self, request: Command, what: str, *, done_before: Refusal | None = None) -> bool:
         """Ask until an engine has done it. Doing it twice must be harmless, or be refused as ``done_before``.
 
@@ -128,6 +147,24 @@ class InternalClient:
             time.sleep(RETRY_S)
         raise NotDone(f"{what} may or may not have been done: {doubt}")
 
+    def parked(self, limit: int) -> list[dict[str, Any]]:
+        """Return the deliveries of notices that were given up, newest first."""
+        response = self._ask_notifier("GET", f"parked?limit={limit}")
+        found: list[dict[str, Any]] = response.json()
+        return found
+
+    def retry_parked(self, delivery_id: str) -> None:
+        self._ask_notifier("POST", f"parked/{delivery_id}/retry")
+
+    def _ask_notifier(self, method: str, path: str) -> httpx.Response:
+        try:
+            response = self._http.request(method, f"{self.state.notifier_url}/internal/{path}")
+        except httpx.HTTPError as error:
+            raise NotDone(f"the notifier does not answer: {type(error).__name__}") from error
+        if not response.is_success:
+            raise NotDone(f"the notifier refused ({response.status_code}): {response.text}")
+        return response
+
     def engine_status(self) -> list[dict[str, Any]]:
         """Return what each engine says of itself; one that does not answer says nothing."""
         answers = []
@@ -139,6 +176,10 @@ class InternalClient:
                 continue
             answers.append(response.json())
         return answers
+
+    def send(self, method: str, url: str, **how: Any) -> httpx.Response:
+        """Ask a service with the internal credential shown."""
+        return self._http.request(method, url, **how)
 
     def _ask_active_engine(self, request: Command) -> Reply | None:
         deadline_us = time.time_ns() // 1000 + int(COMMAND_DEADLINE_S * 1_000_000)
