@@ -97,11 +97,14 @@ class Town:
     def __init__(self, system: RunningSystem, http: httpx.Client) -> None:
         self.system = system
         self.http = http
+        # The API keys of those who joined.
+        self.keys: dict[int, Account] = {}
         self._seal = Seal(base64.b64decode(system.directory.secrets().encryption_key))
 
     def join(self, *, roles: Sequence[str] = (), second_factor: bool = False, **deposits: str) -> Person:
         """Open an account for someone; with roles they have a second factor and a session that was opened with it."""
         account = self.system.create_account(deposits)
+        self.keys[account.user_id] = account
         email = f"person-{next(_numbers)}-{uuid.uuid4().hex[:8]}@example.com"
         person = Person(self.http, account.user_id, email, "")
         run(self._sign_in(person, roles, second_factor=second_factor or bool(roles)))
