@@ -26,7 +26,7 @@ from services.auth.sealing import Seal
 from services.auth.signing_keys import SigningKeys
 from services.infra import postgres
 from services.infra.postgres import Connection
-from services.local.internal import Account
+from services.local.internal import Account, InternalClient
 from tests.running import RunningSystem
 
 T = TypeVar("T")
@@ -184,17 +184,10 @@ class Provider:
         return _succeeded(self.send(path, body))
 
 
-def allow_withdrawals(system: RunningSystem, account: Account, network: str = "127.0.0.0/8") -> Account:
-    """Let the account's key withdraw, from this machine. It must not have been used yet."""
-
-    async def change() -> None:
-        connection: Connection = await asyncpg.connect(system.database_url)
-        await connection.execute(
-            "UPDATE auth.api_keys SET permissions = '{read,trade,withdraw}', ip_allow_list = ARRAY[$2::cidr] "
-            "WHERE api_key = $1",
-            *(account.api_key, network),
-        )
-        await connection.close()
-
-    run(change())
+def withdrawing_account(system: RunningSystem, network: str = "127.0.0.0/8", **deposits: str) -> Account:
+    """Open an account whose API key may withdraw, from this machine unless another network is named."""
+    with InternalClient(system.directory, system.state) as client:
+        account = client.create_account(ip_allow_list=[network], may_withdraw=True)
+    for asset, amount in deposits.items():
+        system.deposit(account.user_id, asset, amount)
     return account

@@ -26,7 +26,7 @@ def routes() -> Iterator[tuple[str, str, Action]]:
     for route in ROUTES:
         assert isinstance(route, APIRoute)
         action = action_of(route)
-        for method in route.methods:
+        for method in route.methods or ():
             if action is not None:
                 yield method, re.sub(r"\{[^}]+\}", NOTHING, route.path), action
 
