@@ -20,10 +20,9 @@ from services.auth import accounts, audit
 from services.auth.database import Connection
 from services.auth.external_keys import KEY_ID_CHARS_MAX, TIMEOUT_S, IssuerKey, IssuerKeys
 from services.auth.settings import ExternalIssuer
-from services.infra.tokens import CLOCK_SKEW_S, InvalidToken
+from services.infra.tokens import CLOCK_SKEW_S, MAX_EXTERNAL_TOKEN_CHARS, InvalidToken
 
 SUBJECT_CHARS_MAX: Final = 255
-TOKEN_CHARS_MAX: Final = 8192
 
 FIND: Final = "SELECT account_id FROM auth.external_identities WHERE issuer = $1 AND subject = $2"
 # Two first tokens at once take turns.
@@ -54,7 +53,7 @@ class ExternalIssuers:
 
     async def verify(self, token: str) -> Subject:
         """Raise InvalidToken unless the token is one of a configured issuer's and in force."""
-        if not self._issuers or len(token) > TOKEN_CHARS_MAX:
+        if not self._issuers or len(token) > MAX_EXTERNAL_TOKEN_CHARS:
             raise InvalidToken("no external token")
         header, hearsay = _unverified(token)
         found = self._issuers.get(hearsay["iss"]) if isinstance(hearsay.get("iss"), str) else None

@@ -72,7 +72,7 @@ async def begin(
     return Attempt((by_address,), taken.retry_after_s, False)
 
 
-async def succeed(connection: Connection, attempt: Attempt) -> None:
+async def give_back_all(connection: Connection, attempt: Attempt) -> None:
     for throttle in attempt.throttles:
         await give_back(connection, throttle)
 

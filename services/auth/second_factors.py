@@ -122,6 +122,8 @@ async def remove(connection: Connection, account_id: int) -> None:
 
 
 async def _use_totp(connection: Connection, seal: Seal, account_id: int, sealed: bytes, code: str) -> bool:
+    if _totp.fullmatch(code) is None:
+        return False
     totp = pyotp.TOTP(seal.open(sealed, belongs_to=_owner(account_id)), digits=DIGITS, interval=STEP_S)
     now = int(time.time()) // STEP_S
     for step in (now + drift for drift in DRIFT):

@@ -24,6 +24,7 @@ from services.auth.errors import (
 )
 from services.auth.logins import Step
 from services.auth.metrics import LOGINS, REFRESHES
+from services.auth.passwords import TooManyWaiting
 from services.auth.resources import Held, Resources
 from services.auth.second_factors import Verdict
 from services.auth.visitors import Visiting, Visitor
@@ -57,7 +58,13 @@ async def login(body: LoginRequest, visitor: Visiting, held: Held, response: Res
         )
     _refuse_throttled(attempt)
     # No connection is held here: a password check takes a hundred times longer than a query.
-    verdict = await held.passwords.check(body.password.get_secret_value(), password_hash)
+    try:
+        verdict = await held.passwords.check(body.password.get_secret_value(), password_hash)
+    except TooManyWaiting:
+        # Nothing was tried.
+        async with held.transaction() as connection:
+            await logins.give_back_all(connection, attempt)
+        raise
     may_sign_in = verdict.matches and (is_confirmed or not held.settings.require_confirmed_email)
     if account_id is None or password_hash is None or not may_sign_in:
         async with held.transaction() as connection:
@@ -65,7 +72,7 @@ async def login(body: LoginRequest, visitor: Visiting, held: Held, response: Res
         LOGINS.labels("refused").inc()
         raise Refused(INVALID_CREDENTIALS)
     async with held.transaction() as connection:
-        await logins.succeed(connection, attempt)
+        await logins.give_back_all(connection, attempt)
         if verdict.new_hash is not None:
             await accounts.replace_hash(connection, account_id, password_hash, verdict.new_hash)
         if await second_factors.is_enabled(connection, account_id):
@@ -105,7 +112,7 @@ async def login_with_second_factor(body: SecondStep, visitor: Visiting, held: He
         # A factor that was disabled meanwhile is none; the password comes first again.
         if verdict is Verdict.ABSENT or not await challenges.use(connection, challenge):
             raise Refused(INVALID_CHALLENGE)
-        await logins.succeed(connection, attempt)
+        await logins.give_back_all(connection, attempt)
         if verdict is Verdict.RECOVERED:
             left = await second_factors.count_recovery_codes(connection, account_id)
             await notices.write(connection, account_id, "RECOVERY_CODE_USED", visitor.told() | {"left": left})

@@ -22,13 +22,13 @@ from pydantic.alias_generators import to_camel
 from services.auth.accounts import EMAIL_CHARS_MAX, ROLES, Role, normalise_email
 from services.auth.api_keys import LABEL_CHARS_MAX, NETWORKS_MAX, PERMISSIONS, Network, Permission, Wish
 from services.auth.audit import Action
-from services.auth.external import TOKEN_CHARS_MAX
 from services.auth.notices import LISTED_MAX as NOTICES_MAX
 from services.auth.notices import Kind as NoticeKind
 from services.auth.passwords import PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN, normalise_password
 from services.auth.public_keys import PEM_CHARS_MAX, Kind, PublicKey, read_public_key
 from services.auth.second_factors import CODE_CHARS_MAX
 from services.auth.sessions import Session
+from services.infra.tokens import MAX_EXTERNAL_TOKEN_CHARS
 
 DEFAULT_LABEL: Final = "default"
 EXPIRY_DAYS_MAX: Final = 36_500
@@ -235,7 +235,7 @@ class NewAccountRequest(NewApiKeyRequest):
 
 class IntrospectionRequest(_Wire):
     # Other issuers' tokens are longer than ours.
-    token: Annotated[SecretStr, Field(min_length=1, max_length=TOKEN_CHARS_MAX)]
+    token: Annotated[SecretStr, Field(min_length=1, max_length=MAX_EXTERNAL_TOKEN_CHARS)]
 
 
 class CodeRequest(_Wire):

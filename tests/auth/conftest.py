@@ -17,6 +17,8 @@ from services.infra.postgres import Connection
 from services.infra.web import internal_credential
 from services.local.embedded import EmbeddedPostgres
 
+from .mailbox import Mailbox
+
 PASSWORD = "correct horse battery staple"
 
 
@@ -77,6 +79,11 @@ def serve() -> Serve:
 async def client(serve: Serve, settings: AuthSettings) -> AsyncIterator[httpx.AsyncClient]:
     async with serve(settings) as client:
         yield client
+
+
+@pytest.fixture
+def mailbox(client: httpx.AsyncClient, settings: AuthSettings) -> Mailbox:
+    return Mailbox(client, settings)
 
 
 @pytest.fixture

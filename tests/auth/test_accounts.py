@@ -138,8 +138,8 @@ async def test_password_lengths_at_the_bounds(client: httpx.AsyncClient, chars: 
     assert (await client.post("/auth/v1/login", json=credentials)).status_code == 200
 
 
-async def test_more_logins_than_may_wait_are_refused_at_once(serve: Serve, settings: AuthSettings) -> None:
-    small = settings.model_copy(update={"password_threads": 1, "max_waiting_passwords": 1})
+async def test_more_logins_than_may_wait_are_refused_at_once(serve: Serve, real_costs: AuthSettings) -> None:
+    small = real_costs.model_copy(update={"password_threads": 1, "max_waiting_passwords": 1})
     async with serve(small) as client:
         await client.post("/auth/v1/register", json=ADA)
         answers = await asyncio.gather(*(client.post("/auth/v1/login", json=ADA) for _ in range(8)))

@@ -153,7 +153,7 @@ async def test_notices_stay_until_they_are_acknowledged(
         "email": "ada@example.com",
         "kind": "API_KEY_CREATED",
         "occurredAt": created["occurredAt"],
-        "data": {"label": "bot"},
+        "data": created["data"] | {"label": "bot"},
     }
     assert deleted["kind"] == "API_KEY_DELETED"
     for _ in range(2):
