@@ -11,7 +11,7 @@ import msgspec
 import typer
 
 from services.domain.money import format_e8
-from services.local import terms
+from services.local import notices, terms
 from services.local.admin import admin
 from services.local.data_directory import DataDirectory, DataDirectoryError, RunState
 from services.local.embedded import EmbeddedError
@@ -41,6 +41,8 @@ account.command("terms")(terms.account_terms)
 app.add_typer(account, name="account")
 app.add_typer(terms.market, name="market")
 app.add_typer(terms.venue, name="venue")
+app.command("outbox")(notices.outbox)
+app.add_typer(notices.notices, name="notices")
 app.add_typer(admin, name="admin")
 
 Amounts = Annotated[

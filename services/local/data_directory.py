@@ -6,6 +6,7 @@
     secrets.json    internal token, encryption key and the local provider's secret, generated once
     demo.json       the demo accounts' API keys
     tls/            certificate and key for TLS, made on first use
+    outbox/         mails and SMS that would have been sent
     postgres/ redis/ logs/
 
 Files that hold or lead to secrets are readable by their owner only, and are replaced whole or not at all.
@@ -26,7 +27,7 @@ import msgspec
 
 MARKER: Final = "crossbook.txt"
 MARKER_TEXT: Final = "This directory belongs to Crossbook, a local exchange. `crossbook up --fresh` empties it.\n"
-CONTENTS: Final = ("postgres", "redis", "logs", "tls", "secrets.json", "demo.json", "run.json")
+CONTENTS: Final = ("postgres", "redis", "logs", "tls", "outbox", "secrets.json", "demo.json", "run.json")
 LOCK_POLL_S: Final = 0.05
 
 T = TypeVar("T")
@@ -70,6 +71,7 @@ class RunState(msgspec.Struct, frozen=True, rename="camel"):
     # Empty without TLS.
     tls_url: str = ""
     tls_certificate: str = ""
+    notifier_url: str = ""
     backoffice_url: str = ""
 
     def process(self, name: str) -> ProcessState:
@@ -85,6 +87,7 @@ class DataDirectory:
         self.redis = self.root / "redis"
         self.logs = self.root / "logs"
         self.demo = self.root / "demo.json"
+        self.outbox = self.root / "outbox"
         self.tls = self.root / "tls"
         self.tls_certificate = self.tls / "certificate.pem"
         self.tls_key = self.tls / "key.pem"

@@ -3,6 +3,7 @@
 In production a gateway (Kong) routes by path. Here one ASGI application does:
 
     /auth/* and /.well-known/*   forwarded to the auth process
+    /notifier/v1/*, /outbox      forwarded to the notifier
     /wallet/v1/*, /admin/v1/*    forwarded to the back office
     everything else              the trading application, in this process
 
@@ -48,6 +49,7 @@ _log = telemetry.logger(__name__)
 class EdgeSettings(TradingSettings):
     """With TLS, all three are told; without it, none."""
 
+    notifier_url: str
     backoffice_url: str
     tls_port: int | None = Field(default=None, ge=1, le=65535)
     tls_certificate_file: Path | None = None
@@ -71,11 +73,14 @@ class Edge:
     def __init__(self, trading: ASGIApp, settings: EdgeSettings) -> None:
         self._trading = trading
         auth = Forwarder("auth", settings.auth_url)
+        notifier = Forwarder("notifier", settings.notifier_url)
         backoffice = Forwarder("backoffice", settings.backoffice_url)
         # The first that a path begins with.
         self._forwarders: Mapping[str, Forwarder] = {
             "/auth/": auth,
             "/.well-known/": auth,
+            "/notifier/v1/": notifier,
+            "/outbox": notifier,
             "/wallet/v1/": backoffice,
             "/admin/v1/": backoffice,
         }

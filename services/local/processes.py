@@ -49,6 +49,7 @@ class Addresses:
     tls_port: int | None
     auth_port: int
     backoffice_port: int
+    notifier_port: int
     engine_ports: tuple[int, ...]
 
     @property
@@ -69,6 +70,10 @@ class Addresses:
         return f"http://{HOST}:{self.backoffice_port}"
 
     @property
+    def notifier_url(self) -> str:
+        return f"http://{HOST}:{self.notifier_port}"
+
+    @property
     def engine_urls(self) -> list[str]:
         return [f"http://{HOST}:{port}" for port in self.engine_ports]
 
@@ -76,11 +81,11 @@ class Addresses:
 def choose_addresses(public_port: int, tls_port: int | None, engines: int) -> Addresses:
     """Find a free port for every internal listener."""
     with ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(engines + 2)]
+        sockets = [held.enter_context(socket.socket()) for _ in range(engines + 3)]
         for candidate in sockets:
             candidate.bind((HOST, 0))
-        auth, backoffice, *engine = (candidate.getsockname()[1] for candidate in sockets)
-    return Addresses(public_port, tls_port, auth, backoffice, tuple(engine))
+        auth, backoffice, notifier, *engine = (candidate.getsockname()[1] for candidate in sockets)
+    return Addresses(public_port, tls_port, auth, backoffice, notifier, tuple(engine))
 
 
 def port_is_free(port: int) -> bool:
@@ -142,6 +147,19 @@ class Processes:
         }
         return self._service("auth", "services.auth", self._addresses.auth_port, settings)
 
+    def notifier(self) -> ChildSpec:
+        """Mails and SMS become files of the outbox, and webhooks may lead to this machine."""
+        settings = {
+            "CROSSBOOK_ENCRYPTION_KEY": self._secrets.encryption_key,
+            "CROSSBOOK_AUTH_URL": self._addresses.auth_url,
+            "CROSSBOOK_PUBLIC_BASE_URL": self._addresses.base_url,
+            "CROSSBOOK_WEBHOOKS_MAY_BE_LOCAL": "true",
+            "CROSSBOOK_OUTBOX_DIRECTORY": str(self._directory.outbox),
+            "CROSSBOOK_EMAIL_BY": os.environ.get("CROSSBOOK_EMAIL_BY", "outbox"),
+            "CROSSBOOK_SMS_BY": os.environ.get("CROSSBOOK_SMS_BY", "outbox"),
+        }
+        return self._service("notifier", "services.notifier", self._addresses.notifier_port, settings)
+
     def backoffice(self) -> ChildSpec:
         """One provider, who may report on every network; its secret is the directory's."""
         provider = {"secrets": [self._secrets.provider_secret], "networks": ["CROSSBOOK"]}
@@ -170,6 +188,7 @@ class Processes:
         settings = {
             "CROSSBOOK_ENGINE_URLS": ",".join(self._addresses.engine_urls),
             "CROSSBOOK_AUTH_URL": self._addresses.auth_url,
+            "CROSSBOOK_NOTIFIER_URL": self._addresses.notifier_url,
             "CROSSBOOK_BACKOFFICE_URL": self._addresses.backoffice_url,
             "CROSSBOOK_LIMITS": self._limits,
         }
