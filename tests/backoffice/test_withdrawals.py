@@ -193,6 +193,7 @@ def test_the_first_thing_that_is_wrong_is_told_and_nothing_moves(town: Town, cha
 
 def test_a_frozen_account_sends_nothing(town: Town) -> None:
     user, operator = town.join(USDT="1000"), town.staff("operator")
+    earlier = user.withdraw("50")
     path = f"{ADMIN}/users/{user.account_id}"
     assert operator.post(f"{path}/freeze", reason="stolen password") == {"changed": True}
     body = {"asset": "USDT", "amount": "100", "address": "somewhere"}
@@ -200,6 +201,8 @@ def test_a_frozen_account_sends_nothing(town: Town) -> None:
     transfer = {"recipient": "1", "asset": "USDT", "amount": "1"}
     assert user.refused("POST", f"{WALLET}/transfers", **transfer) == "account_frozen"
     assert user.get(f"{WALLET}/limits")["frozen"] is True
+    claimed = town.provider().report("/payouts/claim", limit=100)
+    assert earlier["withdrawalId"] not in {payout["withdrawalId"] for payout in claimed}, "what was approved waits, too"
     operator.post(f"{path}/unfreeze", reason="password changed")
     assert user.withdraw("100")["status"] == "APPROVED"
 
