@@ -6,8 +6,7 @@ running back office find it. The others kill processes.
 
 import signal
 import threading
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -25,7 +24,7 @@ from services.infra.engine_client import EngineClient
 from services.infra.settings import ServiceSettings
 from services.infra.transactions import Connection
 from tests.backoffice.people import ADMIN, WALLET, Person, Town, run
-from tests.running import RunningSystem, wait_until
+from tests.running import wait_until
 
 Decide = Callable[[Connection, int], Any]
 DEADLINE_S = 60.0
@@ -159,16 +158,6 @@ class TestBetweenSteps:
 # Processes that die
 
 
-@pytest.fixture(scope="module")
-def breakable(session_directory: Path, wide_markets: Path) -> Iterator[Town]:
-    """An exchange of its own, to be broken. Commands that were not started are soon known not to be."""
-    environment = {"CROSSBOOK_MARKETS_FILE": str(wide_markets), "CROSSBOOK_COMMAND_DEADLINE_MS": "500"}
-    running = RunningSystem(session_directory / "breakable", "--no-demo", environment=environment).start()
-    with httpx.Client(base_url=running.base_url, timeout=20, trust_env=False) as http:
-        yield Town(running, http)
-    running.stop()
-
-
 def in_background(work: Callable[[], object]) -> threading.Thread:
     def ignoring() -> None:
         try:
@@ -182,9 +171,9 @@ def in_background(work: Callable[[], object]) -> threading.Thread:
 
 
 @pytest.mark.parametrize("victims", [("backoffice",), ("engine",), ("engine", "backoffice")], ids="+".join)
-def test_what_was_asked_while_the_engine_hung_is_done_once(breakable: Town, victims: tuple[str, ...]) -> None:
+def test_what_was_asked_while_the_engine_hung_is_done_once(own_town: Town, victims: tuple[str, ...]) -> None:
     """The engine stops in the middle; then processes are killed; then those that are left go on."""
-    town = breakable
+    town = own_town
     user, treasurer = town.join(USDT="1000"), town.staff("treasurer")
     settled, rejected = user.withdraw("100")["withdrawalId"], user.withdraw("50")["withdrawalId"]
     system = town.system
