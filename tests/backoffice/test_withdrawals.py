@@ -131,6 +131,9 @@ def test_with_the_same_id_it_happens_once(town: Town) -> None:
     assert len({one["withdrawalId"] for one in made}) == 1
     assert user.refused("POST", f"{WALLET}/withdrawals", **{**body, "amount": "101"}) == "id_used_differently"
     assert town.balance(user.account_id, "USDT") == (900 * ONE_E8, 0, 100 * ONE_E8)
+    body = {**body, "amount": "2000", "withdrawOrderId": "too much"}
+    for _ in range(2):
+        assert user.refused("POST", f"{WALLET}/withdrawals", **body) == "insufficient_balance"
 
 
 def test_two_requests_at_once_cannot_pass_the_daily_limit_together(town: Town) -> None:
