@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from services.auth import accounts, audit, challenges, mail_tokens, registration, sessions
+from services.auth import accounts, audit, challenges, logins, mail_tokens, registration, sessions
 from services.auth.callers import Bearer
 from services.auth.changes import announce_sessions
 from services.auth.errors import (
@@ -106,13 +106,14 @@ async def reset_password(body: NewPassword, visitor: Visiting, held: Held) -> No
         raise Refused(INVALID_MAIL_TOKEN)
     password_hash = await held.hash_new(body.password)
     async with held.transaction() as connection:
-        account_id = await registration.reset_password(connection, mail_token, password_hash, visitor)
-        if account_id is None:
+        used = await registration.reset_password(connection, mail_token, password_hash, visitor)
+        if used is None:
             raise Refused(INVALID_MAIL_TOKEN)
-        ended = await sessions.end_all(connection, account_id)
-        await challenges.forget_all(connection, account_id)
+        await logins.unlock(connection, held.settings, used.email)
+        ended = await sessions.end_all(connection, used.account_id)
+        await challenges.forget_all(connection, used.account_id)
     await announce_sessions(held.redis, ended)
-    log.info("password reset", account_id=account_id, sessions_ended=len(ended))
+    log.info("password reset", account_id=used.account_id, sessions_ended=len(ended))
 
 
 @router.post(
