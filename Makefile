@@ -1,7 +1,7 @@
 # `make run` and `make test` install what they need into .venv and need nothing but Python 3.11 or newer.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench chaos compatibility migrate lock deploy-check deploy-tools clean
+.PHONY: help run test check format bench chaos compatibility migrate lock deploy-check deploy-tools routes clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -55,6 +55,9 @@ deploy-check: $(VENV)/dev.stamp ## Check images, chart, gateways, Terraform, mon
 
 deploy-tools: $(VENV)/dev.stamp ## Bring the tools of deploy-check into .tools (as root on Debian: podman too)
 	@$(BIN)/python -m deploy.check.install
+
+routes: $(VENV)/dev.stamp ## Make what Kong, nginx and the chart say of routes from deploy/routes/routes.toml
+	@$(BIN)/python -m deploy.routes
 
 lock: $(VENV)/dev.stamp ## Bring the locks in line with pyproject.toml (UPGRADE=--upgrade for the newest versions)
 	@$(BIN)/uv pip compile $(LOCK_OPTIONS) $(UPGRADE) --extra local --extra dev pyproject.toml -o requirements-dev.lock

@@ -16,7 +16,10 @@ from deploy.check.tools import REPOSITORY, TOOLS
 
 HERE: Final = Path(__file__).parent
 # Installed where root may: they need files all over the system.
-APT_PACKAGES: Final = ("podman", "buildah", "runc", "netavark", "aardvark-dns", "catatonit", "debootstrap")
+APT_PACKAGES: Final = (
+    *("podman", "buildah", "runc", "netavark", "aardvark-dns", "catatonit", "iptables"),
+    "debootstrap",
+)
 # Only unpacked: installing them would start services.
 UNPACKED_PACKAGES: Final = ("nginx", "prometheus", "prometheus-alertmanager")
 NPM_FILES: Final = ("package.json", "package-lock.json", ".npmrc")

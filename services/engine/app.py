@@ -74,6 +74,13 @@ def create_app(settings: EngineSettings) -> FastAPI:
         summary="This engine is the active one",
         responses={503: {"description": "It is standing by or recovering"}},
     )
+    app.add_api_route(
+        "/health/fit",
+        fit,
+        methods=["GET"],
+        summary="This engine is the active one, or would be if that ended",
+        responses={503: {"description": "It is recovering, or does not reach the database"}},
+    )
     return app
 
 
@@ -160,6 +167,12 @@ async def ready(request: Request) -> Response:
     """200 only on the active engine."""
     engine: Engine = request.app.state.engine
     return JSONResponse({"active": engine.active is not None}, status_code=200 if engine.active else 503)
+
+
+async def fit(request: Request) -> Response:
+    """200 on the active engine and on a standby that can take over: of such engines a rollout may stop one."""
+    engine: Engine = request.app.state.engine
+    return JSONResponse({"fit": engine.fit}, status_code=200 if engine.fit else 503)
 
 
 def _refuse(code: str, status_code: int) -> Response:

@@ -7,6 +7,7 @@ are ``stop`` and an error that no restart can mend (a corrupt journal, an unusab
 
 import asyncio
 import contextlib
+import math
 import os
 import secrets
 import socket
@@ -34,6 +35,8 @@ from services.infra.clock import Clock, now_us
 from services.infra.memory import settle_memory
 
 _RETRY_S: Final = 0.2
+# A standby that has not seen the lease for this long could not take it over either.
+_FIT_S: Final = 5.0
 # Everything that means "the database is gone or no longer ours": begin again at the lease.
 _SETBACKS: Final = (LeaseLost, OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
@@ -60,6 +63,12 @@ class Engine:
         self._store = PostgresStore(settings) if store is None else store
         self._clock = clock
         self._stopping = asyncio.Event()
+        self._looked_s = -math.inf
+
+    @property
+    def fit(self) -> bool:
+        """Active, or standing by and able to take over: it keeps looking at the lease."""
+        return self.active is not None or time.monotonic() - self._looked_s < _FIT_S
 
     def stop(self) -> None:
         """Finish the batch in hand, take a snapshot, hand the lease over."""
@@ -108,7 +117,13 @@ class Engine:
     async def _acquire(self, session: Session) -> Lease | None:
         settings = self._settings
         waiting = asyncio.create_task(
-            lease.acquire(session, self.holder, ttl_ms=settings.lease_ttl_ms, poll_ms=settings.takeover_poll_ms)
+            lease.acquire(
+                session,
+                self.holder,
+                ttl_ms=settings.lease_ttl_ms,
+                poll_ms=settings.takeover_poll_ms,
+                looked=self._look,
+            )
         )
         stopping = asyncio.create_task(self._stopping.wait())
         await asyncio.wait((waiting, stopping), return_when=asyncio.FIRST_COMPLETED)
@@ -118,6 +133,9 @@ class Engine:
             await asyncio.gather(waiting, return_exceptions=True)
             return None
         return waiting.result()
+
+    def _look(self) -> None:
+        self._looked_s = time.monotonic()
 
     async def _keep_alive(self, held: Lease, recovered: asyncio.Event) -> None:
         """A long recovery must not cost the lease; it has the main session, so this takes another.
