@@ -57,7 +57,7 @@ def _in_order(permissions: list[Permission]) -> list[Permission]:
 def _in_the_future(moment: datetime) -> datetime:
     if not datetime.now(UTC) < moment < datetime.now(UTC) + timedelta(days=EXPIRY_DAYS_MAX):
         raise ValueError(f"must be in the future, by {EXPIRY_DAYS_MAX} days at most")
-    return moment
+    return moment.astimezone(UTC)
 
 
 def _public_key(text: Any) -> PublicKey:
