@@ -20,6 +20,7 @@ from services.auth.errors import (
     Refused,
     documented,
 )
+from services.auth.pacing import at_least
 from services.auth.resources import Asker, Held, Resources
 from services.auth.throttles import Throttle, give_back, network_of
 from services.auth.visitors import Visiting, Visitor
@@ -47,7 +48,7 @@ async def register(body: Registration, visitor: Visiting, held: Held) -> Registe
     settings = held.settings
     await held.take(_hourly("registrations", visitor, settings.max_registrations_per_address))
     password_hash = await held.hash_new(body.password)
-    async with held.transaction() as connection:
+    async with at_least(settings.even_answer_ms), held.transaction() as connection:
         account_id = await registration.register(connection, settings, body.email, password_hash, visitor)
     if account_id is not None:
         log.info("account registered", account_id=account_id)
@@ -68,7 +69,7 @@ async def confirm_email(body: MailTokenRequest, visitor: Visiting, held: Held) -
 async def resend_confirmation(body: EmailRequest, visitor: Visiting, held: Held) -> None:
     """Send the mail to confirm an address again, if there is one to confirm."""
     await held.take(_hourly("mails", visitor, held.settings.max_mail_requests_per_address))
-    async with held.transaction() as connection:
+    async with at_least(held.settings.even_answer_ms), held.transaction() as connection:
         await registration.send_confirmation_again(connection, held.settings, body.email)
 
 
@@ -82,7 +83,7 @@ async def change_email(body: EmailChange, token: Bearer, visitor: Visiting, held
     await held.take(_hourly("mails", visitor, held.settings.max_mail_requests_per_address))
     password = body.password.get_secret_value() if body.password is not None else None
     await _check_password(held, token, password)
-    async with held.transaction_of(token) as connection:
+    async with at_least(held.settings.even_answer_ms), held.transaction_of(token) as connection:
         await registration.request_change(connection, held.settings, token.account_id, body.email, visitor)
 
 
@@ -90,7 +91,7 @@ async def change_email(body: EmailChange, token: Bearer, visitor: Visiting, held
 async def forgot_password(body: EmailRequest, visitor: Visiting, held: Held) -> None:
     """Send a link to choose a new password, if the address has an account."""
     await held.take(_hourly("mails", visitor, held.settings.max_mail_requests_per_address))
-    async with held.transaction() as connection:
+    async with at_least(held.settings.even_answer_ms), held.transaction() as connection:
         await registration.request_reset(connection, held.settings, body.email, visitor)
 
 

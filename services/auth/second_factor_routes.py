@@ -22,7 +22,7 @@ from services.auth.passwords import Verdict as PasswordVerdict
 from services.auth.resources import Asker, Held, Resources
 from services.auth.second_factors import Verdict
 from services.auth.throttles import Throttle, give_back
-from services.auth.visitors import Visiting
+from services.auth.visitors import Visiting, Visitor
 from services.auth.wire import CodeRequest, Enrolment, PasswordRequest, RecoveryCodes, SecondFactorView
 from services.infra.telemetry import logger
 
@@ -94,7 +94,7 @@ async def confirm_second_factor(body: CodeRequest, token: Bearer, visitor: Visit
 @router.post("/disable", status_code=204, responses=_SHOWING_A_CODE)
 async def disable_second_factor(body: CodeRequest, token: Bearer, visitor: Visiting, held: Held) -> None:
     """Do without a second factor again. It takes a code of it, or a recovery code."""
-    await _check(held, token, body)
+    await _check(held, token, visitor, body)
     async with held.transaction_of(token) as connection:
         await second_factors.remove(connection, token.account_id)
         await sessions.set_second_factor(connection, token.account_id, False)
@@ -106,14 +106,14 @@ async def disable_second_factor(body: CodeRequest, token: Bearer, visitor: Visit
 @router.post("/recovery-codes", responses=_SHOWING_A_CODE)
 async def replace_recovery_codes(body: CodeRequest, token: Bearer, visitor: Visiting, held: Held) -> RecoveryCodes:
     """Make new recovery codes; the old ones stop working."""
-    await _check(held, token, body)
+    await _check(held, token, visitor, body)
     async with held.transaction_of(token) as connection:
         codes = await second_factors.replace_recovery_codes(connection, token.account_id)
         await audit.write(connection, token.account_id, "RECOVERY_CODES_REPLACED", visitor)
     return RecoveryCodes(recovery_codes=codes)
 
 
-async def _check(held: Resources, token: Asker, body: CodeRequest) -> None:
+async def _check(held: Resources, token: Asker, visitor: Visitor, body: CodeRequest) -> None:
     """Use a code up in a transaction of its own: it stays used, whatever comes of the request."""
     throttle = _throttle(held, "code", token.account_id, held.settings.max_wrong_codes_per_account)
     await held.take(throttle)
@@ -121,6 +121,8 @@ async def _check(held: Resources, token: Asker, body: CodeRequest) -> None:
         verdict = await second_factors.check(connection, held.seal, token.account_id, body.code.get_secret_value())
         if verdict is not Verdict.WRONG:
             await give_back(connection, throttle)
+        if verdict is Verdict.RECOVERED:
+            await second_factors.tell_of_recovery(connection, token.account_id, visitor)
     if verdict is Verdict.ABSENT:
         raise Refused(NO_SECOND_FACTOR)
     if verdict is Verdict.WRONG:
