@@ -1,17 +1,19 @@
-"""The one public port of a local exchange: the trading service, with the auth service and the terminal behind it.
+"""The one public port of a local exchange: the trading service, with the other services and the terminal behind it.
 
 In production a gateway (Kong) routes by path. Here one ASGI application does:
 
     /auth/* and /.well-known/*   forwarded to the auth process
+    /notifier/v1/*, /outbox      forwarded to the notifier
+    /wallet/v1/*, /admin/v1/*    forwarded to the back office
     everything else              the trading application, in this process
 
-Internal routes stay internal: only those two prefixes are forwarded, and a path with dot segments is no path.
+Internal routes stay internal: only those prefixes are forwarded, and a path with dot segments is no path.
 
 If asked to, it listens on a second port with TLS too, for clients that refuse anything else; behind both ports is one
 application.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -26,7 +28,6 @@ from services.infra import telemetry, web
 from services.trading.app import before_shutdown, create_app
 from services.trading.settings import TradingSettings
 
-FORWARDED_PREFIXES: Final = ("/auth/", "/.well-known/")
 MAX_BODY_BYTES: Final = 64 * 1024
 CONNECT_TIMEOUT_S: Final = 1.0
 # Hashing passwords takes its turn.
@@ -48,6 +49,8 @@ _log = telemetry.logger(__name__)
 class EdgeSettings(TradingSettings):
     """With TLS, all three are told; without it, none."""
 
+    notifier_url: str
+    backoffice_url: str
     tls_port: int | None = Field(default=None, ge=1, le=65535)
     tls_certificate_file: Path | None = None
     tls_key_file: Path | None = None
@@ -67,29 +70,50 @@ class EdgeSettings(TradingSettings):
 class Edge:
     """Routes by path; the application's lifespan is also the forwarder's."""
 
-    def __init__(self, trading: ASGIApp, auth_url: str) -> None:
+    def __init__(self, trading: ASGIApp, settings: EdgeSettings) -> None:
         self._trading = trading
-        self._forwarder = Forwarder(auth_url)
-        self._auth = web.BodyLimit(
-            self._forwarder, MAX_BODY_BYTES, _refuse(413, "body_too_large", "Send a smaller request.")
-        )
+        auth = Forwarder("auth", settings.auth_url)
+        notifier = Forwarder("notifier", settings.notifier_url)
+        backoffice = Forwarder("backoffice", settings.backoffice_url)
+        # The first that a path begins with.
+        self._forwarders: Mapping[str, Forwarder] = {
+            "/auth/": auth,
+            "/.well-known/": auth,
+            "/notifier/v1/": notifier,
+            "/outbox": notifier,
+            "/wallet/v1/": backoffice,
+            "/admin/v1/": backoffice,
+        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"].startswith(FORWARDED_PREFIXES):
-            await self._auth(scope, receive, send)
+        forwarder = self._forwarder(scope)
+        if forwarder is not None:
+            await forwarder(scope, receive, send)
             return
         try:
             await self._trading(scope, receive, send)
         finally:
             if scope["type"] == "lifespan":
-                await self._forwarder.close()
+                for forwarder in self._forwarders.values():
+                    await forwarder.close()
+
+    def _forwarder(self, scope: Scope) -> "Forwarder | None":
+        if scope["type"] != "http":
+            return None
+        found = (to for prefix, to in self._forwarders.items() if scope["path"].startswith(prefix))
+        return next(found, None)
 
 
 class Forwarder:
-    """Passes a request on with its body read, and the answer back as it arrives."""
+    """Passes a request on to a service with its body read, and the answer back as it arrives."""
 
-    def __init__(self, upstream_url: str) -> None:
+    def __init__(self, service: str, upstream_url: str) -> None:
+        self._service = service
         self._upstream = httpx.URL(upstream_url)
+        self._unavailable = _refuse(502, f"{service}_unavailable", "Not available now; try again in a few seconds.")
+        self._bounded = web.BodyLimit(
+            self._forward, MAX_BODY_BYTES, _refuse(413, "body_too_large", "Send a smaller request.")
+        )
         self._client = httpx.AsyncClient(
             timeout=httpx.Timeout(RESPONSE_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
             limits=httpx.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS),
@@ -101,6 +125,9 @@ class Forwarder:
         await self._client.aclose()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._bounded(scope, receive, send)
+
+    async def _forward(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         if any(segment in {".", ".."} for segment in scope["path"].split("/")):
             await _refuse(404, "not_found", "There is nothing here; check the path.")(scope, receive, send)
@@ -112,8 +139,8 @@ class Forwarder:
         try:
             answer = await self._client.send(self._outgoing(request, body), stream=True)
         except httpx.HTTPError as error:
-            _log.warning("auth_unreachable", reason=type(error).__name__)
-            await _AUTH_UNAVAILABLE(scope, receive, send)
+            _log.warning("service_unreachable", upstream=self._service, reason=type(error).__name__)
+            await self._unavailable(scope, receive, send)
             return
         try:
             await _relay(answer)(scope, receive, send)
@@ -160,18 +187,15 @@ def _relay(answer: httpx.Response) -> StreamingResponse:
 
 
 def _refuse(status: int, code: str, message: str) -> JSONResponse:
-    """An answer in the auth service's own format."""
+    """An answer in the format of the services behind."""
     return JSONResponse({"code": code, "message": message}, status_code=status)
-
-
-_AUTH_UNAVAILABLE: Final = _refuse(502, "auth_unavailable", "Sign-in is not available; try again in a few seconds.")
 
 
 def main() -> None:
     settings = EdgeSettings()
     telemetry.configure("trading", settings)
     app = create_app(settings)
-    web.run(Edge(app, settings.auth_url), settings, partial(before_shutdown, app), settings.tls())
+    web.run(Edge(app, settings), settings, partial(before_shutdown, app), settings.tls())
 
 
 if __name__ == "__main__":
