@@ -41,8 +41,8 @@ format: $(VENV)/dev.stamp ## Format the code and mend what can be mended
 bench: $(VENV)/dev.stamp ## Measure a fresh exchange on this machine (ARGS=--help lists the choices)
 	@$(BIN)/python -m loadtests.bench $(ARGS)
 
-chaos: $(VENV)/dev.stamp ## Kill the engine 200 times under trading, crash PostgreSQL, flush Redis; check every answer
-	@CROSSBOOK_KILLS=200 $(BIN)/python -m pytest tests/faults -rP $(ARGS)
+chaos: $(VENV)/dev.stamp ## Kill the engine 200 times under trading and 40 under payments, crash PostgreSQL, flush Redis
+	@CROSSBOOK_KILLS=200 CROSSBOOK_MOVEMENTS=10000 $(BIN)/python -m pytest tests/faults tests/money -rP $(ARGS)
 
 compatibility: $(VENV)/dev.stamp $(CLIENT_STAMPS) ## Run the clients, write what they asked and docs/compatibility.md anew
 	@$(BIN)/python -m pytest tests/clients --write-calls

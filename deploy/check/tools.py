@@ -118,7 +118,6 @@ def _tail(output: str) -> str:
 
 
 HELM: Final = Tool("helm", ("version", "--short"))
-KUBECTL: Final = Tool("kubectl", ("version", "--client"))
 HADOLINT: Final = Tool("hadolint")
 YAMLLINT: Final = Tool("yamllint")
 NODE: Final = Tool("node", remedy="apt-get install nodejs npm")

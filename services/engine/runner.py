@@ -18,7 +18,8 @@ import asyncpg
 from redis.asyncio import Redis
 
 from services.domain.commands import Command, DefineMarket, DefineVenue
-from services.domain.protocol import Envelope
+from services.domain.protocol import Envelope, Refused
+from services.domain.refusals import Refusal
 from services.engine import lease, metrics
 from services.engine.batch import Batch
 from services.engine.core.exchange import Exchange
@@ -207,14 +208,21 @@ class ActiveEngine:
         metrics.OPEN_ORDERS.set(len(exchange.orders))
 
     async def define_markets(self) -> None:
-        """Bring the market file into the journal; what is already as it says is refused and costs nothing."""
+        """Bring the market file into the journal; what is already as it says is refused and costs nothing.
+
+        So is what somebody has defined otherwise meanwhile: a failover must not undo it.
+        """
         markets, venue = read_definitions(self._settings.markets_file)
-        commands: list[Command] = [DefineMarket(market) for market in markets]
+        commands: list[Command] = [DefineMarket(market, from_file=True) for market in markets]
         if venue is not None:
             commands.append(DefineVenue(venue))
         far_future_us = 2**62
         parcel = Parcel([Envelope(far_future_us, command) for command in commands])
         await self.turn([parcel])
+        for command, reply in zip(commands, await parcel.answer, strict=True):
+            if isinstance(reply, Refused) and reply.reason is not Refusal.MARKET_UNCHANGED:
+                symbol = command.market.symbol if isinstance(command, DefineMarket) else ""
+                _log.warning("market_file_overruled", symbol=symbol, reason=reply.reason.value)
 
     async def turn(self, parcels: list[Parcel]) -> None:
         """One turn of the loop: apply, commit, reply, publish, perhaps snapshot."""

@@ -11,7 +11,7 @@ import msgspec
 import typer
 
 from services.domain.money import format_e8
-from services.local import notices, terms
+from services.local import notices, standing, terms
 from services.local.admin import admin
 from services.local.data_directory import DataDirectory, DataDirectoryError, RunState
 from services.local.embedded import EmbeddedError
@@ -36,8 +36,13 @@ app = typer.Typer(
     help="A spot exchange on your machine, speaking the Binance Spot dialect.\n\n"
     "Start it in one terminal with `crossbook up` and talk to it from another.",
 )
-account = typer.Typer(no_args_is_help=True, help="Open accounts and set their terms.")
+account = typer.Typer(no_args_is_help=True, help="Open accounts, set their terms, freeze them.")
 account.command("terms")(terms.account_terms)
+account.command("freeze")(standing.freeze)
+account.command("unfreeze")(standing.unfreeze)
+terms.venue.command("halt")(standing.halt)
+terms.venue.command("open")(standing.open_venue)
+app.command("money")(standing.money)
 app.add_typer(account, name="account")
 app.add_typer(terms.market, name="market")
 app.add_typer(terms.venue, name="venue")
