@@ -87,9 +87,8 @@ async def give_back_all(connection: Connection, attempt: Attempt) -> None:
 
 
 async def fail(connection: Connection, attempt: Attempt, account_id: int | None, visitor: Visitor) -> None:
-    """Let the owner know, if there is one. For nobody's address write as much, so that it takes as long."""
+    """Let the owner know, if there is one. That it takes longer is for the caller to hide."""
     if account_id is None:
-        await take(connection, Throttle("login-nobody", "", 1, 1))
         return
     await audit.write(connection, account_id, "LOGIN_REFUSED", visitor)
     if attempt.locks:
