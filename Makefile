@@ -1,7 +1,7 @@
 # `make run` and `make test` install what they need into .venv and need nothing but Python 3.11 or newer.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench chaos compatibility migrate lock deploy-check deploy-tools routes clean
+.PHONY: help run test check format bench chaos compatibility migrate lock deploy-check deploy-tools routes terraform-apply-emulated clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -19,7 +19,7 @@ LOCK_OPTIONS := --quiet --universal --python-version 3.11 --generate-hashes --no
 	--no-emit-find-links
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(VENV)/local.stamp ## Start an exchange on http://127.0.0.1:8080 (ARGS="--port 9000 --fresh": see crossbook up --help)
 	@exec $(BIN)/crossbook up $(ARGS)
@@ -60,11 +60,15 @@ deploy-tools: $(VENV)/dev.stamp ## Bring the tools of deploy-check into .tools (
 routes: $(VENV)/dev.stamp ## Make what Kong, nginx and the chart say of routes from deploy/routes/routes.toml
 	@$(BIN)/python -m deploy.routes
 
+terraform-apply-emulated: $(VENV)/dev.stamp ## Apply Terraform's dev environment to an emulated AWS (minutes)
+	@$(BIN)/python -m deploy.check --only terraform-apply
+
 lock: $(VENV)/dev.stamp ## Bring the locks in line with pyproject.toml (UPGRADE=--upgrade for the newest versions)
 	@$(BIN)/uv pip compile $(LOCK_OPTIONS) $(UPGRADE) --extra local --extra dev pyproject.toml -o requirements-dev.lock
 	@$(BIN)/uv pip compile $(LOCK_OPTIONS) -c requirements-dev.lock --extra local pyproject.toml -o requirements-local.lock
 	@$(BIN)/uv pip compile $(LOCK_OPTIONS) -c requirements-dev.lock pyproject.toml -o requirements.lock
 	@$(BIN)/uv pip compile $(LOCK_OPTIONS) $(UPGRADE) deploy/check/requirements.in -o deploy/check/requirements.lock
+	@$(BIN)/uv pip compile $(LOCK_OPTIONS) $(UPGRADE) deploy/check/requirements-aws.in -o deploy/check/requirements-aws.lock
 	@for client in $(CLIENTS); do echo $$client \
 		| $(BIN)/uv pip compile $(LOCK_OPTIONS) $(UPGRADE) - -o tests/clients/$$client.lock; done
 

