@@ -164,6 +164,7 @@ class AccountView(_Wire):
     email_confirmed: bool
     created_at: datetime
     has_second_factor: bool
+    credentials_changed_at: datetime | None
     roles: list[Role]
 
 

@@ -204,6 +204,19 @@ def test_a_frozen_account_sends_nothing(town: Town) -> None:
     assert user.withdraw("100")["status"] == "APPROVED"
 
 
+def test_after_a_change_of_credentials_nothing_leaves_for_a_day(town: Town) -> None:
+    user = town.join(USDT="1000")
+    changed = "INSERT INTO auth.audit (account_id, action, occurred_at) VALUES ($1, $2, now() - interval '1 hour' * $3)"
+    town.query(changed, user.account_id, "PASSWORD_CHANGED", 25)
+    town.query(changed, user.account_id, "SECOND_FACTOR_ENABLED", 1)
+    assert user.get(f"{WALLET}/limits")["lockedUntil"] is None
+    town.query(changed, user.account_id, "SECOND_FACTOR_DISABLED", 23)
+    assert user.get(f"{WALLET}/limits")["lockedUntil"] is not None
+    body = {"asset": "USDT", "amount": "100", "address": "somewhere"}
+    assert user.refused("POST", f"{WALLET}/withdrawals", **body) == "cooling_down"
+    assert user.refused("POST", f"{WALLET}/transfers", recipient="1", asset="USDT", amount="1") == "cooling_down"
+
+
 def test_an_address_book_that_nothing_leaves_but_for(town: Town) -> None:
     user, other = town.join(USDT="1000"), town.join()
     book = f"{WALLET}/address-book"
