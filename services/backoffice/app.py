@@ -27,6 +27,7 @@ from services.infra import postgres
 from services.infra.callers import Callers
 from services.infra.engine_client import EngineClient
 from services.infra.http import internal_client
+from services.infra.measured import Measured
 from services.infra.problems import BODY_TOO_LARGE, answer
 from services.infra.telemetry import metrics
 from services.infra.web import BodyLimit, RequestId
@@ -69,6 +70,7 @@ def create_app(settings: BackofficeSettings) -> FastAPI:
         redirect_slashes=False,
         generate_unique_id_function=_operation_id,
         middleware=[
+            Middleware(Measured),
             Middleware(RequestId),
             Middleware(BodyLimit, limit_bytes=settings.max_body_bytes, answer=answer(BODY_TOO_LARGE)),
         ],

@@ -70,7 +70,7 @@ async def withdraw(held: Resources, account_id: int, wish: withdrawals.Wish, cod
         if earlier is None:
             await check(connection, standing_of(held, account, await limits.read(connection, account_id)))
     if earlier is not None:
-        return earlier
+        return _answered(earlier)
     if wish.source == BY_SESSION:
         await check_code(held, account, code)
     async with held.transaction() as connection:
@@ -78,16 +78,16 @@ async def withdraw(held: Resources, account_id: int, wish: withdrawals.Wish, cod
         # Somebody may have sent the same request at the same time.
         earlier = await withdrawals.repeated(connection, account_id, wish)
         if earlier is not None:
-            return earlier
+            return _answered(earlier)
         admitted = await check(connection, standing)
         withdrawal, command_id = await withdrawals.request(connection, account_id, wish, admitted)
     await held.courier.deliver(command_id)
-    return await _told(held, withdrawal["withdrawal_id"])
-
-
-async def _told(held: Resources, withdrawal_id: int) -> Row:
     async with held.transaction() as connection:
-        withdrawal = await withdrawals.get(connection, withdrawal_id)
+        return _answered(await withdrawals.get(connection, withdrawal["withdrawal_id"]))
+
+
+def _answered(withdrawal: Row) -> Row:
+    """What the engine refused is refused, however often it is asked for under the same id."""
     if withdrawal["status"] == "REFUSED":
         raise Refused(_PROBLEM_BY_REFUSAL.get(withdrawal["refusal"], ENGINE_REFUSED))
     return withdrawal

@@ -6,8 +6,7 @@ running back office find it. The others kill processes.
 
 import signal
 import threading
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -25,7 +24,7 @@ from services.infra.engine_client import EngineClient
 from services.infra.settings import ServiceSettings
 from services.infra.transactions import Connection
 from tests.backoffice.people import ADMIN, WALLET, Person, Town, run
-from tests.running import RunningSystem, wait_until
+from tests.running import wait_until
 
 Decide = Callable[[Connection, int], Any]
 DEADLINE_S = 60.0
@@ -37,11 +36,15 @@ class Remains:
     def __init__(self, town: Town) -> None:
         self._town = town
 
-    def leave(self, decide: Decide, subject: int, *, delivered: bool) -> None:
-        """Commit the decision; if ``delivered``, have the engine carry it out and forget the answer."""
-        run(self._leave(decide, subject, delivered=delivered))
+    def leave(self, decide: Decide, subject: int, step: str) -> None:
+        """Commit the decision. If it was delivered, have the engine carry it out, and forget the answer.
 
-    async def _leave(self, decide: Decide, subject: int, *, delivered: bool) -> None:
+        If that was long ago the engine has forgotten the reference, too: only the ledger knows. So that nobody can ask
+        the engine, nothing is left to ask it with.
+        """
+        run(self._leave(decide, subject, step))
+
+    async def _leave(self, decide: Decide, subject: int, step: str) -> None:
         state = self._town.system.state
         pool = await postgres.create_pool(
             state.database_url, application_name="tests", size=1, statement_timeout_ms=5_000
@@ -61,9 +64,13 @@ class Remains:
                 payload = await connection.fetchval(
                     "SELECT payload FROM backoffice.commands WHERE command_id = $1", command_id
                 )
-                if delivered:
+                if step != "decided":
                     # Before the commit, so that the courier cannot be the first.
                     assert isinstance(await engine.submit(msgspec.msgpack.decode(payload, type=Command)), Applied)
+                if step == "delivered long ago":
+                    await connection.execute(
+                        "UPDATE backoffice.commands SET attempts = 1, payload = '' WHERE command_id = $1", command_id
+                    )
         finally:
             await engine.close()
             await pool.close()
@@ -83,9 +90,9 @@ def movements(town: Town, reference: str) -> list[tuple[str, int]]:
     return [(row["kind"], row["amount_e8"]) for row in rows]
 
 
-@pytest.mark.parametrize("delivered", [False, True], ids=["decided", "delivered"])
+@pytest.mark.parametrize("step", ["decided", "delivered", "delivered long ago"])
 class TestBetweenSteps:
-    def test_of_a_hold(self, town: Town, remains: Remains, delivered: bool) -> None:
+    def test_of_a_hold(self, town: Town, remains: Remains, step: str) -> None:
         user = town.join(USDT="1000")
         wish = withdrawals.Wish("USDT", "CROSSBOOK", "somewhere", "", 100 * ONE_E8, None, "SESSION")
         found = read_catalogue(PACKAGED_ASSETS_FILE).network("USDT", None)
@@ -95,70 +102,60 @@ class TestBetweenSteps:
             _, command_id = await withdrawals.request(connection, account_id, wish, withdrawals.Admitted(*found))
             return command_id
 
-        remains.leave(hold, user.account_id, delivered=delivered)
+        remains.leave(hold, user.account_id, step)
         (known,) = user.get(f"{WALLET}/withdrawals")
         ends_as(user, known["withdrawalId"], "APPROVED")
         assert town.balance(user.account_id, "USDT") == (900 * ONE_E8, 0, 100 * ONE_E8)
 
-    def test_of_a_settlement(self, town: Town, remains: Remains, delivered: bool) -> None:
+    def test_of_a_settlement(self, town: Town, remains: Remains, step: str) -> None:
         user = town.join(USDT="1000")
         made = user.withdraw("100")["withdrawalId"]
 
         async def settle(connection: Connection, withdrawal_id: int) -> int | None:
             return await withdrawals.settle(connection, withdrawal_id, "sent")
 
-        remains.leave(settle, made, delivered=delivered)
+        remains.leave(settle, made, step)
         ends_as(user, made, "COMPLETED")
         assert town.balance(user.account_id, "USDT") == (900 * ONE_E8, 0, 0)
         assert len(movements(town, f"withdrawal:{made}")) == 3
 
-    def test_of_a_rejection(self, town: Town, remains: Remains, delivered: bool) -> None:
+    def test_of_a_rejection(self, town: Town, remains: Remains, step: str) -> None:
         user = town.join(USDT="1000")
         made = user.withdraw("100")["withdrawalId"]
 
         async def reject(connection: Connection, withdrawal_id: int) -> int:
             return await withdrawals.reject(connection, withdrawal_id, "looks odd")
 
-        remains.leave(reject, made, delivered=delivered)
+        remains.leave(reject, made, step)
         ends_as(user, made, "REJECTED")
         assert town.balance(user.account_id, "USDT") == (1000 * ONE_E8, 0, 0)
         assert movements(town, f"withdrawal:{made}") == []
 
-    def test_of_a_deposit(self, town: Town, remains: Remains, delivered: bool) -> None:
+    def test_of_a_deposit(self, town: Town, remains: Remains, step: str) -> None:
         user = town.join()
         arrival = deposits.Arrival("BTC", "OPERATOR", f"crash-{user.account_id}", 0, "x", "", ONE_E8, 0, "test")
 
         async def credit(connection: Connection, account_id: int) -> int | None:
             return (await deposits.record(connection, account_id, arrival, 0))[1]
 
-        remains.leave(credit, user.account_id, delivered=delivered)
+        remains.leave(credit, user.account_id, step)
         wait_until(lambda: bool(user.get(f"{WALLET}/deposits")[0]["status"] == "CREDITED"), DEADLINE_S)
         assert town.balance(user.account_id, "BTC") == (ONE_E8, 0, 0)
 
-    def test_of_a_transfer(self, town: Town, remains: Remains, delivered: bool) -> None:
+    def test_of_a_transfer(self, town: Town, remains: Remains, step: str) -> None:
         user, friend = town.join(USDT="10"), town.join()
         wish = transfers.Wish(friend.email, "USDT", 4 * ONE_E8, None)
 
         async def send(connection: Connection, account_id: int) -> int | None:
             return (await transfers.request(connection, account_id, wish, friend.account_id))[1]
 
-        remains.leave(send, user.account_id, delivered=delivered)
+        remains.leave(send, user.account_id, step)
         wait_until(lambda: bool(user.get(f"{WALLET}/transfers")[0]["status"] == "COMPLETED"), DEADLINE_S)
         assert town.balance(user.account_id, "USDT")[0] == 6 * ONE_E8
         assert town.balance(friend.account_id, "USDT")[0] == 4 * ONE_E8
 
 
 # Processes that die
-
-
-@pytest.fixture(scope="module")
-def breakable(session_directory: Path, wide_markets: Path) -> Iterator[Town]:
-    """An exchange of its own, to be broken. Commands that were not started are soon known not to be."""
-    environment = {"CROSSBOOK_MARKETS_FILE": str(wide_markets), "CROSSBOOK_COMMAND_DEADLINE_MS": "500"}
-    running = RunningSystem(session_directory / "breakable", "--no-demo", environment=environment).start()
-    with httpx.Client(base_url=running.base_url, timeout=20, trust_env=False) as http:
-        yield Town(running, http)
-    running.stop()
 
 
 def in_background(work: Callable[[], object]) -> threading.Thread:
@@ -174,9 +171,9 @@ def in_background(work: Callable[[], object]) -> threading.Thread:
 
 
 @pytest.mark.parametrize("victims", [("backoffice",), ("engine",), ("engine", "backoffice")], ids="+".join)
-def test_what_was_asked_while_the_engine_hung_is_done_once(breakable: Town, victims: tuple[str, ...]) -> None:
+def test_what_was_asked_while_the_engine_hung_is_done_once(own_town: Town, victims: tuple[str, ...]) -> None:
     """The engine stops in the middle; then processes are killed; then those that are left go on."""
-    town = breakable
+    town = own_town
     user, treasurer = town.join(USDT="1000"), town.staff("treasurer")
     settled, rejected = user.withdraw("100")["withdrawalId"], user.withdraw("50")["withdrawalId"]
     system = town.system

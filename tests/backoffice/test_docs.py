@@ -22,8 +22,8 @@ def test_every_example_of_the_wallet(town: Town, tmp_path: Path) -> None:
     run(sys.executable, "-c", "\n".join(blocks("wallet.md", "python")), env=environment, cwd=tmp_path)
 
 
-def test_every_command_of_the_admin_guide(town: Town, tmp_path: Path) -> None:
-    with crossbook_function(str(town.system.directory.root)) as function:
+def test_every_command_of_the_admin_guide(own_town: Town, tmp_path: Path) -> None:
+    with crossbook_function(str(own_town.system.directory.root)) as function:
         script = "\n".join(["set -eu", function, *blocks("admin.md", "sh")])
         run("sh", "-c", script, env=dict(os.environ), cwd=tmp_path)
 

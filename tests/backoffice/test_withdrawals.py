@@ -131,6 +131,9 @@ def test_with_the_same_id_it_happens_once(town: Town) -> None:
     assert len({one["withdrawalId"] for one in made}) == 1
     assert user.refused("POST", f"{WALLET}/withdrawals", **{**body, "amount": "101"}) == "id_used_differently"
     assert town.balance(user.account_id, "USDT") == (900 * ONE_E8, 0, 100 * ONE_E8)
+    body = {**body, "amount": "2000", "withdrawOrderId": "too much"}
+    for _ in range(2):
+        assert user.refused("POST", f"{WALLET}/withdrawals", **body) == "insufficient_balance"
 
 
 def test_two_requests_at_once_cannot_pass_the_daily_limit_together(town: Town) -> None:
@@ -193,6 +196,7 @@ def test_the_first_thing_that_is_wrong_is_told_and_nothing_moves(town: Town, cha
 
 def test_a_frozen_account_sends_nothing(town: Town) -> None:
     user, operator = town.join(USDT="1000"), town.staff("operator")
+    earlier = user.withdraw("50")
     path = f"{ADMIN}/users/{user.account_id}"
     assert operator.post(f"{path}/freeze", reason="stolen password") == {"changed": True}
     body = {"asset": "USDT", "amount": "100", "address": "somewhere"}
@@ -200,6 +204,8 @@ def test_a_frozen_account_sends_nothing(town: Town) -> None:
     transfer = {"recipient": "1", "asset": "USDT", "amount": "1"}
     assert user.refused("POST", f"{WALLET}/transfers", **transfer) == "account_frozen"
     assert user.get(f"{WALLET}/limits")["frozen"] is True
+    claimed = town.provider().report("/payouts/claim", limit=100)
+    assert earlier["withdrawalId"] not in {payout["withdrawalId"] for payout in claimed}, "what was approved waits, too"
     operator.post(f"{path}/unfreeze", reason="password changed")
     assert user.withdraw("100")["status"] == "APPROVED"
 
