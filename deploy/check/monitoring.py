@@ -10,7 +10,7 @@ from deploy.check.tools import AMTOOL, PROMTOOL, REPOSITORY, Failed, Missing, ru
 from deploy.monitoring.dashboards.every import DASHBOARDS, FOLDER, as_json, file_of
 from deploy.monitoring.dashboards.grafana import RATE_INTERVAL
 
-WEBHOOK_FILE: Final = "/etc/alertmanager/secrets/slack-webhook"
+WEBHOOK_FILE: Final = "/etc/alertmanager/secrets/slack-webhook/url"
 LIVE_TIMEOUT_S: Final = 600
 
 

@@ -87,9 +87,19 @@ class InternalClient:
         label: str | None = None,
         public_key: str | None = None,
         ip_allow_list: list[str] | None = None,
+        may_withdraw: bool = False,
     ) -> Account:
-        """Open an account with one API key that may trade: signed by a secret, or by the client's own private key."""
-        wishes = {"email": email, "label": label, "publicKey": public_key, "ipAllowList": ip_allow_list}
+        """Open an account with one API key that may trade: signed by a secret, or by the client's own private key.
+
+        One that ``may_withdraw`` needs an ``ip_allow_list``.
+        """
+        wishes = {
+            "email": email,
+            "label": label,
+            "publicKey": public_key,
+            "ipAllowList": ip_allow_list,
+            "permissions": ["read", "trade", "withdraw"] if may_withdraw else None,
+        }
         body = {name: value for name, value in wishes.items() if value is not None}
         response = self._http.post(f"{self.state.auth_url}/internal/accounts", json=body)
         if response.status_code != httpx.codes.CREATED:

@@ -20,8 +20,8 @@ from tests.running import RunningSystem, free_port, wait_until
 
 NEEDED: Final = (ALERTMANAGER, PROMETHEUS, POSTGRES_EXPORTER, REDIS_EXPORTER)
 LIVE_VARIABLE: Final = "CROSSBOOK_LIVE_MONITORING"
-JOBS: Final = ("auth", "engine", "trading", "postgres", "redis")
-WEBHOOK_FILE: Final = "/etc/alertmanager/secrets/slack-webhook"
+JOBS: Final = ("auth", "backoffice", "engine", "notifier", "trading", "postgres", "redis")
+WEBHOOK_FILE: Final = "/etc/alertmanager/secrets/slack-webhook/url"
 START_TIMEOUT_S: Final = 60.0
 SCRAPE_INTERVAL_S: Final = 1
 MONITORING: Final = Path(__file__).parents[2] / "deploy" / "monitoring"
@@ -74,6 +74,8 @@ def watching(system: RunningSystem, directory: Path, *, alertmanager_port: int |
         "auth": [_address(system.auth_url)],
         "engine": [_address(url) for url in system.engine_urls],
         "trading": [_address(system.base_url)],
+        "notifier": [_address(system.state.notifier_url)],
+        "backoffice": [_address(system.state.backoffice_url)],
         "postgres": [f"127.0.0.1:{postgres}"],
         "redis": [f"127.0.0.1:{redis}"],
     }

@@ -12,6 +12,7 @@ import yaml
 import services.auth.metrics
 import services.engine.metrics
 import services.infra.measured
+import services.notifier.metrics
 import services.trading.metrics  # noqa: F401 (each declares what it counts)
 from deploy.monitoring.dashboards.every import DASHBOARDS, FOLDER, as_json, file_of
 from deploy.monitoring.dashboards.grafana import COLUMNS, Dashboard

@@ -165,6 +165,59 @@ SERVICES: Final = Dashboard(
             ),
         ),
         Row(
+            "Notices",
+            (
+                Panel(
+                    "Notices stored, by kind",
+                    "short",
+                    (
+                        Query(
+                            "sum by (kind) (rate(crossbook_notifier_notices_total[$__rate_interval]))",
+                            "{{kind}}",
+                            may_be_empty=True,
+                        ),
+                    ),
+                    "A second.",
+                    width=6,
+                ),
+                Panel(
+                    "Deliveries by channel and outcome",
+                    "short",
+                    (
+                        Query(
+                            "sum by (channel, outcome) (rate(crossbook_notifier_deliveries_total[$__rate_interval]))",
+                            "{{channel}} {{outcome}}",
+                            may_be_empty=True,
+                        ),
+                    ),
+                    "Attempts a second.",
+                    width=6,
+                ),
+                Panel(
+                    "Oldest delivery not made",
+                    "s",
+                    (
+                        Query(
+                            "max by (channel) (crossbook_notifier_oldest_delivery_seconds)",
+                            "{{channel}}",
+                            may_be_empty=True,
+                        ),
+                    ),
+                    "0: none waits.",
+                    width=6,
+                    alarming=900,
+                ),
+                Panel(
+                    "Journal entries not read yet",
+                    "short",
+                    (Query("max(crossbook_notifier_journal_lag_sequences)", "behind"),),
+                    "The notifier follows the journal by itself, without Redis.",
+                    width=6,
+                    alarming=10_000,
+                ),
+            ),
+        ),
+        Row(
             "Processes",
             (
                 Panel(
