@@ -27,11 +27,12 @@ run: $(VENV)/local.stamp ## Start an exchange on http://127.0.0.1:8080 (ARGS="--
 test: $(VENV)/dev.stamp $(CLIENT_STAMPS) ## Run every test, or some: make test T=tests/core
 	@$(BIN)/python -m pytest $(or $(T),--numprocesses 2 --dist loadfile)
 
-check: $(VENV)/dev.stamp ## Check format, style, types and import contracts
+check: $(VENV)/dev.stamp ## Check format, style, types, import contracts, and packages for known vulnerabilities
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python -m tests.known_vulnerabilities
 
 format: $(VENV)/dev.stamp ## Format the code and mend what can be mended
 	@$(BIN)/ruff check --fix-only .

@@ -51,7 +51,7 @@ PLANTED: Final[dict[str, tuple[Mistake, ...]]] = {
         Mistake(f"{CHART}/templates/routes.yaml", '"crossbook-operators"', '"crossbook-operator"', "no plugin"),
     ),
     "argocd": (
-        Mistake("deploy/argocd/applications/kong.yaml", 'sync-wave: "1"', 'sync-wave: "3"', "before crossbook"),
+        Mistake("deploy/argocd/applications/kong.yaml", 'sync-wave: "2"', 'sync-wave: "4"', "before crossbook"),
         Mistake("deploy/argocd/applications/crossbook.yaml", "yaml, values-prod", "yaml, values-prd", "values-prd"),
     ),
     "compose": (

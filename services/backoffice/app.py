@@ -34,6 +34,7 @@ from services.infra.web import BodyLimit, RequestId
 
 OPENAPI_PATH = "/wallet/v1/openapi.json"
 NOTIFIER_TIMEOUT_S = 3.0
+CANCEL_AGAIN_S = 0.5
 TAGS = [
     {"name": "wallet", "description": "What there is, and what may leave."},
     {"name": "deposits", "description": "Money coming in."},
@@ -128,8 +129,14 @@ async def _lifespan(app: FastAPI, settings: BackofficeSettings) -> AsyncIterator
 
 @asynccontextmanager
 async def _running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Run ``work`` beside the block and cancel it at the end."""
+    """Run ``work`` beside the block and cancel it at the end.
+
+    Once is not enough on Python 3.11, where ``asyncio.wait_for`` can swallow a cancellation that comes just as what it
+    waits for is done.
+    """
     async with asyncio.TaskGroup() as tasks:
         task = tasks.create_task(work)
         yield
-        task.cancel()
+        while not task.done():
+            task.cancel()
+            await asyncio.wait({task}, timeout=CANCEL_AGAIN_S)
