@@ -6,6 +6,7 @@ folder found that holds ``registry.terraform.io/hashicorp/aws``, or the one CROS
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -17,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from deploy.check.tools import CHECKOV, MOTO, TERRAFORM, Failed, Missing, environment
+from deploy.check.tools import CHECKOV, MOTO, TERRAFORM, Failed, Missing, environment, run
 from tests.running import free_port
 
 MIRROR_VARIABLE: Final = "CROSSBOOK_TERRAFORM_MIRROR"
@@ -44,6 +45,8 @@ EXPECTED_KINDS: Final = frozenset(
         *("aws_iam_openid_connect_provider", "aws_acm_certificate", "aws_route53_zone"),
     }
 )
+
+_kind: Final = re.compile(r"\b(aws_\w+)\.")
 
 
 def is_formatted(root: Path) -> str:
@@ -109,10 +112,11 @@ def can_be_applied(root: Path) -> str:
         arguments = ("apply", "-auto-approve", "-input=false", "-no-color", "-parallelism=6")
         _terraform(where, *arguments, timeout_s=APPLY_TIMEOUT_S, variables=variables)
         made = [name for name in _terraform(where, "state", "list").splitlines() if ".data." not in name]
-    kinds = {part for name in made for part in name.split("[")[0].split(".") if part.startswith("aws_")}
+    kinds = {kind for name in made for kind in _kind.findall(name)}
     if EXPECTED_KINDS - kinds:
         raise Failed(f"nothing was made of {', '.join(sorted(EXPECTED_KINDS - kinds))}")
-    return f"{len(made)} resources of {len(kinds)} kinds were made"
+    emulator = run((Path(MOTO.path()).with_name("python"), "-c", "import moto; print(moto.__version__)")).strip()
+    return f"moto {emulator}: {len(made)} resources of {len(kinds)} kinds were made"
 
 
 def _folder(root: Path) -> Path:

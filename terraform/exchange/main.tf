@@ -157,6 +157,7 @@ module "web" {
   web_acl_arn           = try(module.firewall[0].arn, "")
   security_headers_file = var.security_headers_file
   headers_policy        = !var.emulated
+  zone_id               = var.zone_id
   force_destroy         = !var.is_production
 }
 

@@ -9,7 +9,7 @@ terraform {
   }
 
   # Where state is kept is told to `terraform init -backend-config=backend.hcl` (docs/deploy.md). It holds the cache's
-  # token, so the bucket is encrypted with a key of its own and open to operators only.
+  # token, so the bucket is encrypted, versioned, and open to operators and CI's plans only.
   backend "s3" {
     encrypt      = true
     use_lockfile = true

@@ -57,8 +57,6 @@ locals {
     "max_wal_size"                        = { value = "8192", at_restart = false }
     "log_min_duration_statement"          = { value = "250", at_restart = false }
     "log_lock_waits"                      = { value = "1", at_restart = false }
-    "log_connections"                     = { value = "1", at_restart = false }
-    "log_disconnections"                  = { value = "1", at_restart = false }
     "log_statement"                       = { value = "ddl", at_restart = false }
     "idle_in_transaction_session_timeout" = { value = "60000", at_restart = false }
     "track_io_timing"                     = { value = "1", at_restart = false }

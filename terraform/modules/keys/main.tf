@@ -25,15 +25,22 @@ data "aws_iam_policy_document" "data" {
     }
   }
 
-  # Disks of nodes that an auto scaling group starts.
+  # Disks of nodes, which auto scaling starts by a role that has no policy about keys. As AWS' own key for disks has it:
+  # whoever of this account may ask EC2 for a disk.
   statement {
-    sid       = "AutoScaling"
+    sid       = "Disks"
     actions   = ["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:DescribeKey", "kms:CreateGrant"]
     resources = ["*"]
 
     principals {
       type        = "AWS"
-      identifiers = [local.root]
+      identifiers = ["*"]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "kms:CallerAccount"
+      values   = [data.aws_caller_identity.current.account_id]
     }
 
     condition {
@@ -51,7 +58,7 @@ data "aws_iam_policy_document" "data" {
 
     principals {
       type        = "Service"
-      identifiers = ["cloudwatch.amazonaws.com", "budgets.amazonaws.com"]
+      identifiers = ["cloudwatch.amazonaws.com", "budgets.amazonaws.com", "events.rds.amazonaws.com", "elasticache.amazonaws.com"]
     }
 
     condition {

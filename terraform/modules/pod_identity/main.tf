@@ -1,11 +1,14 @@
 # Who in the cluster may do what in AWS. Auth, trading, engine and backoffice may do nothing: they have no role. Each
-# role trusts the pods of this one cluster only.
-
-data "aws_caller_identity" "current" {}
+# role trusts the pods of one service account in this one cluster: EKS says in tags which those are.
 
 data "aws_region" "current" {}
 
 data "aws_iam_policy_document" "assume" {
+  for_each = merge(
+    { for name, role in local.roles : name => { namespace = role.namespace, service_account = role.service_account } },
+    { disks = { namespace = "kube-system", service_account = "ebs-csi-controller-sa" } },
+  )
+
   statement {
     actions = ["sts:AssumeRole", "sts:TagSession"]
 
@@ -16,14 +19,20 @@ data "aws_iam_policy_document" "assume" {
 
     condition {
       test     = "StringEquals"
-      variable = "aws:SourceAccount"
-      values   = [data.aws_caller_identity.current.account_id]
+      variable = "aws:RequestTag/eks-cluster-arn"
+      values   = [var.cluster_arn]
     }
 
     condition {
-      test     = "ArnEquals"
-      variable = "aws:SourceArn"
-      values   = [var.cluster_arn]
+      test     = "StringEquals"
+      variable = "aws:RequestTag/kubernetes-namespace"
+      values   = [each.value.namespace]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:RequestTag/kubernetes-service-account"
+      values   = [each.value.service_account]
     }
   }
 }
@@ -118,7 +127,7 @@ resource "aws_iam_role" "this" {
 
   name                 = "${var.name}-pod-${each.key}"
   description          = "Pods of ${each.value.namespace}/${each.value.service_account}"
-  assume_role_policy   = data.aws_iam_policy_document.assume.json
+  assume_role_policy   = data.aws_iam_policy_document.assume[each.key].json
   max_session_duration = 3600
 }
 
@@ -143,7 +152,7 @@ resource "aws_eks_pod_identity_association" "this" {
 resource "aws_iam_role" "disks" {
   name               = "${var.name}-pod-disks"
   description        = "Pods of kube-system/ebs-csi-controller-sa"
-  assume_role_policy = data.aws_iam_policy_document.assume.json
+  assume_role_policy = data.aws_iam_policy_document.assume["disks"].json
 }
 
 resource "aws_iam_role_policy_attachment" "disks" {

@@ -187,3 +187,17 @@ resource "aws_s3_bucket_policy" "page" {
 
   depends_on = [aws_s3_bucket_public_access_block.page]
 }
+
+resource "aws_route53_record" "page" {
+  for_each = var.domain == "" || var.zone_id == "" ? toset([]) : toset(["A", "AAAA"])
+
+  zone_id = var.zone_id
+  name    = var.domain
+  type    = each.value
+
+  alias {
+    name                   = aws_cloudfront_distribution.page.domain_name
+    zone_id                = aws_cloudfront_distribution.page.hosted_zone_id
+    evaluate_target_health = false
+  }
+}

@@ -62,3 +62,9 @@ variable "headers_policy" {
   type        = bool
   default     = true
 }
+
+variable "zone_id" {
+  description = "The Route 53 zone of the domain; empty: its record is made elsewhere."
+  type        = string
+  default     = ""
+}

@@ -10,11 +10,6 @@ provider "aws" {
   skip_requesting_account_id  = true
 }
 
-override_data {
-  target = data.aws_caller_identity.current
-  values = { account_id = "123456789012" }
-}
-
 variables {
   name                       = "crossbook-test"
   cluster_name               = "crossbook-test"
@@ -68,10 +63,15 @@ run "least_privilege" {
 
   assert {
     condition = alltrue([
-      for role in aws_iam_role.this :
-      jsondecode(role.assume_role_policy).Statement[0].Condition.ArnEquals["aws:SourceArn"] == var.cluster_arn
+      for role in concat(values(aws_iam_role.this), [aws_iam_role.disks]) :
+      jsondecode(role.assume_role_policy).Statement[0].Condition.StringEquals["aws:RequestTag/eks-cluster-arn"] == var.cluster_arn
     ])
     error_message = "Roles are for this cluster's pods."
+  }
+
+  assert {
+    condition     = jsondecode(aws_iam_role.this["notifier"].assume_role_policy).Statement[0].Condition.StringEquals["aws:RequestTag/kubernetes-service-account"] == "crossbook-notifier"
+    error_message = "A role is for the pods of one service account."
   }
 }
 
