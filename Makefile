@@ -2,6 +2,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check format bench chaos compatibility migrate lock deploy-check deploy-tools routes terraform-apply-emulated clean
+.PHONY: simulate load takeover overload growth fuzz
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -43,6 +44,21 @@ bench: $(VENV)/dev.stamp ## Measure a fresh exchange on this machine (ARGS=--hel
 
 chaos: $(VENV)/dev.stamp ## Kill the engine 200 times under trading and 40 under payments, crash PostgreSQL, flush Redis
 	@CROSSBOOK_KILLS=200 CROSSBOOK_MOVEMENTS=10000 $(BIN)/python -m pytest tests/faults tests/money -rP $(ARGS)
+
+simulate: $(VENV)/dev.stamp ## Simulate crashes, lost messages and clock jumps under 10,000 seeds (ARGS="--seed 7 --trace": one)
+	@$(BIN)/python -m tests.simulation $(ARGS)
+
+load: $(VENV)/dev.stamp ## 500 requests/s of a crowd of users for 10 minutes, then open loop (ARGS="--seconds 30 --web")
+	@$(BIN)/python -m loadtests.crowd $(ARGS)
+
+takeover: $(VENV)/dev.stamp ## Hand over and kill leading engines under 500 requests/s, measure the pause (ARGS=--help)
+	@$(BIN)/python -m loadtests.takeover $(ARGS)
+
+overload: $(VENV)/dev.stamp ## Offer five times what the exchange can do; one account floods (ARGS=--help)
+	@$(BIN)/python -m loadtests.overload $(ARGS)
+
+growth: $(VENV)/dev.stamp ## Orders per second against orders, accounts, markets and history (ARGS=--quick)
+	@$(BIN)/python -m loadtests.growth $(ARGS)
 
 compatibility: $(VENV)/dev.stamp $(CLIENT_STAMPS) ## Run the clients, write what they asked and docs/compatibility.md anew
 	@$(BIN)/python -m pytest tests/clients --write-calls
