@@ -3,6 +3,8 @@
 In production a gateway (Kong) routes by path. Here one ASGI application does:
 
     /auth/* and /.well-known/*   forwarded to the auth process
+    the web terminal             ``page.py``; paths of the API are never its
+    /local/v1/demo-funds         ``demo_funds.py``, where the local run gives play money
     everything else              the trading application, in this process
 
 Internal routes stay internal: only those two prefixes are forwarded, and a path with dot segments is no path.
@@ -17,12 +19,16 @@ from pathlib import Path
 from typing import Final
 
 import httpx
+from fastapi import FastAPI
 from pydantic import Field, model_validator
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, StreamingResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from services.infra import telemetry, web
+from services.local import demo_funds
+from services.local.data_directory import DataDirectory
+from services.local.page import Page
 from services.trading.app import before_shutdown, create_app
 from services.trading.settings import TradingSettings
 
@@ -46,8 +52,13 @@ _log = telemetry.logger(__name__)
 
 
 class EdgeSettings(TradingSettings):
-    """With TLS, all three are told; without it, none."""
+    """With TLS, all three are told; without it, none.
 
+    ``demo_funds`` lets everybody who signs in have play money, deposited through the exchange in ``local_directory``.
+    """
+
+    local_directory: Path
+    demo_funds: bool = False
     tls_port: int | None = Field(default=None, ge=1, le=65535)
     tls_certificate_file: Path | None = None
     tls_key_file: Path | None = None
@@ -67,9 +78,13 @@ class EdgeSettings(TradingSettings):
 class Edge:
     """Routes by path; the application's lifespan is also the forwarder's."""
 
-    def __init__(self, trading: ASGIApp, auth_url: str) -> None:
+    def __init__(self, trading: FastAPI, settings: EdgeSettings) -> None:
         self._trading = trading
-        self._forwarder = Forwarder(auth_url)
+        self._page = Page(demo_funds=settings.demo_funds)
+        self._demo_funds = (
+            demo_funds.DemoFunds(DataDirectory(settings.local_directory), trading) if settings.demo_funds else None
+        )
+        self._forwarder = Forwarder(settings.auth_url)
         self._auth = web.BodyLimit(
             self._forwarder, MAX_BODY_BYTES, _refuse(413, "body_too_large", "Send a smaller request.")
         )
@@ -77,6 +92,12 @@ class Edge:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"].startswith(FORWARDED_PREFIXES):
             await self._auth(scope, receive, send)
+            return
+        if self._page.takes(scope):
+            await self._page(scope, receive, send)
+            return
+        if self._demo_funds is not None and scope["type"] == "http" and scope["path"] == demo_funds.PATH:
+            await self._demo_funds(scope, receive, send)
             return
         try:
             await self._trading(scope, receive, send)
@@ -171,7 +192,7 @@ def main() -> None:
     settings = EdgeSettings()
     telemetry.configure_logging("trading", settings.log_level)
     app = create_app(settings)
-    web.run(Edge(app, settings.auth_url), settings, partial(before_shutdown, app), settings.tls())
+    web.run(Edge(app, settings), settings, partial(before_shutdown, app), settings.tls())
 
 
 if __name__ == "__main__":

@@ -1,0 +1,28 @@
+import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { StrictMode } from "react";
+import { createRoot } from "react-dom/client";
+import { createBrowserRouter, RouterProvider } from "react-router";
+
+import { bootstrap } from "./state/bootstrap";
+import { routes } from "./views/routes";
+
+import "./styles/index.css";
+
+const queries = new QueryClient({
+  defaultOptions: { queries: { staleTime: 30_000, retry: 2, refetchOnWindowFocus: false } },
+});
+
+async function start(): Promise<void> {
+  await bootstrap();
+  const root = document.getElementById("root");
+  if (root === null) throw new Error("index.html has no root");
+  createRoot(root).render(
+    <StrictMode>
+      <QueryClientProvider client={queries}>
+        <RouterProvider router={createBrowserRouter(routes)} />
+      </QueryClientProvider>
+    </StrictMode>,
+  );
+}
+
+void start();
