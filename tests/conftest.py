@@ -1,7 +1,8 @@
 """Fixtures for tests that meet the real PostgreSQL and Redis.
 
-One embedded server of each serves the whole session. A test that takes ``postgres_url`` gets a migrated database of its
-own, cloned from a template (about 50 ms), so it may commit, crash and look at what is left. ``redis_url`` is emptied
+One embedded server of each serves the whole session; clusters are copied from one that is made and migrated once. A
+test that takes ``postgres_url`` gets a migrated database of its
+own, cloned from the cluster's (about 50 ms), so it may commit, crash and look at what is left. ``redis_url`` is emptied
 before each test that takes it. ``system`` is a whole exchange, started once as a user starts it; ``start_system``
 starts separate ones, to be broken.
 """
@@ -22,9 +23,9 @@ from services.engine.settings import PACKAGED_MARKETS_FILE
 from services.local.embedded import EmbeddedPostgres, EmbeddedRedis
 from services.local.guard import Guard
 from services.local.migrate import upgrade
-from tests.running import RunningSystem
+from services.local.processes import DATABASE
+from tests.running import RunningSystem, copy_cluster
 
-TEMPLATE = "crossbook_template"
 _database_numbers = itertools.count(1)
 
 
@@ -54,9 +55,23 @@ def server_directory(session_directory: Path) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def embedded_postgres(session_directory: Path, guard: Guard) -> Iterator[EmbeddedPostgres]:
+def migrated_cluster(session_directory: Path, guard: Guard) -> Path:
+    """The files of a PostgreSQL cluster that has stopped, with the newest schema: made once, and only ever copied."""
+    directory = session_directory / "cluster"
+    server = EmbeddedPostgres(directory / "data", durable=False)
+    server.start(directory / "postgres.log", guard)
+    execute(server.url(), f"CREATE DATABASE {DATABASE}")
+    upgrade(server.url(DATABASE))
+    server.stop()
+    return server.directory
+
+
+@pytest.fixture(scope="session")
+def embedded_postgres(session_directory: Path, migrated_cluster: Path, guard: Guard) -> Iterator[EmbeddedPostgres]:
     """The session's PostgreSQL server. Commits survive its crash (``stop("immediate")``) but need no disk."""
     directory = session_directory / "postgres"
+    directory.mkdir()
+    copy_cluster(migrated_cluster, directory / "data")
     server = EmbeddedPostgres(directory / "data", durable=False)
     server.start(directory / "postgres.log", guard)
     yield server
@@ -73,22 +88,14 @@ def embedded_redis(session_directory: Path, guard: Guard) -> Iterator[EmbeddedRe
     server.stop()
 
 
-@pytest.fixture(scope="session")
-def template_database(embedded_postgres: EmbeddedPostgres) -> str:
-    """The name of a database that is migrated once and only ever cloned."""
-    execute(embedded_postgres.url(), f"CREATE DATABASE {TEMPLATE}")
-    upgrade(embedded_postgres.url(TEMPLATE))
-    return TEMPLATE
-
-
 @pytest.fixture
-def postgres_url(embedded_postgres: EmbeddedPostgres, template_database: str) -> Iterator[str]:
+def postgres_url(embedded_postgres: EmbeddedPostgres) -> Iterator[str]:
     """A superuser's URL of a migrated database that only this test uses.
 
     For a service's own role use ``embedded_postgres.url(database, role)``.
     """
     name = f"test_{next(_database_numbers)}"
-    execute(embedded_postgres.url(), f"CREATE DATABASE {name} TEMPLATE {template_database}")
+    execute(embedded_postgres.url(), f"CREATE DATABASE {name} TEMPLATE {DATABASE}")
     yield embedded_postgres.url(name)
     execute(embedded_postgres.url(), f"DROP DATABASE {name} WITH (FORCE)")
 
@@ -111,26 +118,29 @@ def wide_markets(session_directory: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def system(session_directory: Path, wide_markets: Path) -> Iterator[RunningSystem]:
+def system(session_directory: Path, wide_markets: Path, migrated_cluster: Path) -> Iterator[RunningSystem]:
     """An exchange without demo that every test shares: open accounts of your own, expect other orders in the books.
 
     Its markets are the wide ones.
     """
     environment = {"CROSSBOOK_MARKETS_FILE": str(wide_markets)}
-    running = RunningSystem(session_directory / "system", "--no-demo", environment=environment).start()
+    root = session_directory / "system"
+    running = RunningSystem(root, "--no-demo", environment=environment, cluster=migrated_cluster).start()
     yield running
     running.stop()
 
 
 @pytest.fixture
-def start_system(server_directory: Path, wide_markets: Path) -> Iterator[Callable[..., RunningSystem]]:
+def start_system(
+    server_directory: Path, wide_markets: Path, migrated_cluster: Path
+) -> Iterator[Callable[..., RunningSystem]]:
     """Start exchanges that only this test uses: ``start_system("--engines", "2")``. They stop when it ends."""
     started: list[RunningSystem] = []
 
     def start(*arguments: str, environment: Mapping[str, str] | None = None) -> RunningSystem:
         root = server_directory / f"exchange{len(started)}"
         chosen = {"CROSSBOOK_MARKETS_FILE": str(wide_markets), **(environment or {})}
-        running = RunningSystem(root, "--no-demo", *arguments, environment=chosen)
+        running = RunningSystem(root, "--no-demo", *arguments, environment=chosen, cluster=migrated_cluster)
         started.append(running)
         return running.start()
 

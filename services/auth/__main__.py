@@ -2,10 +2,10 @@
 
 from services.auth.app import create_app
 from services.auth.settings import AuthSettings
-from services.infra.telemetry import configure_logging
+from services.infra.telemetry import configure
 from services.infra.web import run
 
 if __name__ == "__main__":
     settings = AuthSettings()
-    configure_logging("auth", settings.log_level)
+    configure("auth", settings)
     run(create_app(settings), settings)

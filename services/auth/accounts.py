@@ -1,16 +1,39 @@
 """Accounts: one user each. An account without a password (made by an operator) cannot log in and trades by API key."""
 
 import unicodedata
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from services.auth.database import Connection
 
 EMAIL_CHARS_MAX: Final = 254
+# Of what an operator searches for.
+QUERY_CHARS_MAX: Final = EMAIL_CHARS_MAX
+LISTED_MAX: Final = 200
+
+Role = Literal["support", "treasurer", "operator"]
+ROLES: Final[tuple[Role, ...]] = ("support", "treasurer", "operator")
 
 CREATE: Final = "INSERT INTO auth.users (email, password_hash) VALUES ($1, $2) RETURNING account_id"
-CREDENTIALS: Final = "SELECT account_id, password_hash FROM auth.users WHERE email = $1"
-READ: Final = "SELECT account_id, email, created_at FROM auth.users WHERE account_id = $1"
+CREDENTIALS: Final = """
+SELECT account_id, password_hash, email_confirmed_at IS NOT NULL AS is_confirmed FROM auth.users WHERE email = $1
+"""
+OWN_HASH: Final = "SELECT password_hash FROM auth.users WHERE account_id = $1"
+_VISIBLE: Final = """
+SELECT account_id, email, email_confirmed_at IS NOT NULL AS email_confirmed, created_at, roles,
+    EXISTS (SELECT FROM auth.second_factors f WHERE f.account_id = u.account_id AND f.confirmed_at IS NOT NULL)
+    AS has_second_factor
+FROM auth.users u
+"""
+READ: Final = _VISIBLE + "WHERE account_id = $1"
+SEARCH: Final = (
+    _VISIBLE
+    + """
+WHERE ($1 = '' OR account_id::text = $1 OR strpos(email, $1) > 0) AND account_id < $2 ORDER BY account_id DESC LIMIT $3
+"""
+)
+SET_ROLES: Final = "UPDATE auth.users SET roles = $2 WHERE account_id = $1 RETURNING true"
 # Taken before an account's rows are counted, so that two requests never overlook each other's new one.
 LOCK: Final = "SELECT true FROM auth.users WHERE account_id = $1 FOR NO KEY UPDATE"
 # Only over the hash that was checked: the password may have changed meanwhile.
@@ -20,12 +43,15 @@ REPLACE_HASH: Final = "UPDATE auth.users SET password_hash = $3 WHERE account_id
 class Account(NamedTuple):
     account_id: int
     email: str | None
+    email_confirmed: bool
     created_at: datetime
+    roles: Sequence[Role]
+    has_second_factor: bool
 
 
 def normalise_email(email: str) -> str:
     """Make one address of all the ways to write it; raise ValueError if it cannot be one."""
-    normalised = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", email.strip()).lower())
+    normalised = _one_spelling(email)
     local, at, domain = normalised.rpartition("@")
     if not (local and at and "." in domain.strip(".") and "@" not in local):
         raise ValueError("must look like name@example.com")
@@ -37,23 +63,61 @@ def normalise_email(email: str) -> str:
     return normalised
 
 
+def _one_spelling(text: str) -> str:
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text.strip()).lower())
+
+
+def searchable(query: str) -> str:
+    """Write what an operator looks for as addresses are stored. What none of them can hold is found nowhere."""
+    written = _one_spelling(query)
+    return written if written.isprintable() else "\ufffd"
+
+
 async def create(connection: Connection, email: str | None, password_hash: str | None) -> int:
     """Return the new account's id. An address in use violates ``users_email_unique``."""
     account_id: int = await connection.fetchval(CREATE, email, password_hash)
     return account_id
 
 
-async def find_credentials(connection: Connection, email: str) -> tuple[int | None, str | None]:
-    """Return whose address this is and what its password hashes to, as far as there are such."""
+class Credentials(NamedTuple):
+    """Whose address it is and what its password hashes to, as far as there are such."""
+
+    account_id: int | None
+    password_hash: str | None
+    is_confirmed: bool
+
+
+async def find_credentials(connection: Connection, email: str) -> Credentials:
     row = await connection.fetchrow(CREDENTIALS, email)
-    return (None, None) if row is None else (row["account_id"], row["password_hash"])
+    return Credentials(None, None, False) if row is None else Credentials(**row)
+
+
+async def password_hash(connection: Connection, account_id: int) -> str | None:
+    found: str | None = await connection.fetchval(OWN_HASH, account_id)
+    return found
+
+
+async def find(connection: Connection, account_id: int) -> Account | None:
+    row = await connection.fetchrow(READ, account_id)
+    return None if row is None else Account(**row)
 
 
 async def read(connection: Connection, account_id: int) -> Account:
-    row = await connection.fetchrow(READ, account_id)
-    if row is None:
+    account = await find(connection, account_id)
+    if account is None:
         raise LookupError(f"account {account_id} of a live session does not exist")
-    return Account(row["account_id"], row["email"], row["created_at"])
+    return account
+
+
+async def search(connection: Connection, query: str, *, before: int, limit: int) -> list[Account]:
+    """Find accounts by their id or by part of their address, newest first, from those older than ``before`` on."""
+    rows: list[Any] = await connection.fetch(SEARCH, query, before, limit)
+    return [Account(**row) for row in rows]
+
+
+async def set_roles(connection: Connection, account_id: int, roles: Sequence[Role]) -> bool:
+    """Replace the account's roles; return whether there is such an account."""
+    return bool(await connection.fetchval(SET_ROLES, account_id, roles))
 
 
 async def lock(connection: Connection, account_id: int) -> None:

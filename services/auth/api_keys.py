@@ -5,6 +5,8 @@
 - A secret is shown once, when the key is made, and stored sealed to its own key's name. The trading service must read
   it again to check signatures, so a hash would not do.
 - A key with an allow-list works only from the networks in it; an empty list means from anywhere.
+- An expired key is not found. Its last use is when another service last asked for it, noted once in
+  ``USE_NOTED_EVERY_S``: that costs no request anything, and tells which keys nobody needs.
 - No function here commits, so the caller announces a change after its own commit.
 """
 
@@ -22,31 +24,41 @@ from services.auth.database import Connection
 from services.auth.public_keys import Kind, PublicKey
 from services.auth.sealing import Seal
 
-Permission = Literal["read", "trade"]
-PERMISSIONS: Final[tuple[Permission, ...]] = ("read", "trade")
+Permission = Literal["read", "trade", "withdraw"]
+PERMISSIONS: Final[tuple[Permission, ...]] = ("read", "trade", "withdraw")
 Network = IPv4Network | IPv6Network
 
 KEY_CHARS: Final = 64
 LABEL_CHARS_MAX: Final = 64
 NETWORKS_MAX: Final = 30
+USE_NOTED_EVERY_S: Final = 60
 _alphabet: Final = string.ascii_letters + string.digits
 _well_formed = re.compile(rf"[A-Za-z0-9]{{{KEY_CHARS}}}", re.ASCII)
 
 COUNT: Final = "SELECT count(*) FROM auth.api_keys WHERE account_id = $1"
 CREATE: Final = """
-INSERT INTO auth.api_keys (api_key, account_id, label, permissions, kind, secret_sealed, public_key, ip_allow_list)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING created_at
+INSERT INTO auth.api_keys (api_key, account_id, label, permissions, kind, secret_sealed, public_key, ip_allow_list,
+    expires_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING created_at
 """
-_VISIBLE: Final = "api_key, label, permissions, kind, public_key, ip_allow_list, created_at"
+_VISIBLE: Final = "api_key, label, permissions, kind, public_key, ip_allow_list, created_at, expires_at, last_used_at"
 LIST: Final = f"SELECT {_VISIBLE} FROM auth.api_keys WHERE account_id = $1 ORDER BY created_at, api_key"  # noqa: S608
 UPDATE: Final = f"""
 UPDATE auth.api_keys SET label = coalesce($3, label), ip_allow_list = coalesce($4, ip_allow_list)
 WHERE account_id = $1 AND api_key = $2 RETURNING {_VISIBLE}
 """  # noqa: S608
-DELETE: Final = "DELETE FROM auth.api_keys WHERE account_id = $1 AND api_key = $2 RETURNING true"
+DELETE: Final = "DELETE FROM auth.api_keys WHERE account_id = $1 AND api_key = $2 RETURNING label"
 FIND: Final = """
-SELECT account_id, permissions, kind, secret_sealed, public_key, ip_allow_list, created_at
-FROM auth.api_keys WHERE api_key = $1
+SELECT account_id, permissions, kind, secret_sealed, public_key, ip_allow_list, created_at, expires_at
+FROM auth.api_keys WHERE api_key = $1 AND (expires_at IS NULL OR expires_at > now())
+"""
+# Not at every question, and never waiting for another that says the same.
+NOTE_USE: Final = """
+UPDATE auth.api_keys SET last_used_at = now() WHERE api_key IN (
+    SELECT api_key FROM auth.api_keys
+    WHERE api_key = $1 AND (last_used_at IS NULL OR last_used_at < now() - make_interval(secs => $2))
+    FOR NO KEY UPDATE SKIP LOCKED
+)
 """
 
 
@@ -58,6 +70,7 @@ class Wish:
     permissions: Sequence[Permission]
     public_key: PublicKey | None = None
     ip_allow_list: Sequence[Network] = ()
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +82,8 @@ class ApiKey:
     public_key: str | None
     ip_allow_list: Sequence[Network]
     created_at: datetime
+    expires_at: datetime | None
+    last_used_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +102,7 @@ class SigningAuthority:
     public_key: str | None
     ip_allow_list: Sequence[Network]
     created_at: datetime
+    expires_at: datetime | None
 
 
 async def create(connection: Connection, seal: Seal, account_id: int, wish: Wish, *, max_keys: int) -> NewApiKey | None:
@@ -99,9 +115,29 @@ async def create(connection: Connection, seal: Seal, account_id: int, wish: Wish
     secret_key = _random_text() if pem is None else None
     secret_sealed = seal.close(secret_key, belongs_to=api_key) if secret_key is not None else None
     created_at = await connection.fetchval(
-        CREATE, api_key, account_id, wish.label, wish.permissions, kind, secret_sealed, pem, wish.ip_allow_list
+        CREATE,
+        api_key,
+        account_id,
+        wish.label,
+        wish.permissions,
+        kind,
+        secret_sealed,
+        pem,
+        wish.ip_allow_list,
+        wish.expires_at,
     )
-    return NewApiKey(api_key, wish.label, wish.permissions, kind, pem, wish.ip_allow_list, created_at, secret_key)
+    return NewApiKey(
+        api_key=api_key,
+        label=wish.label,
+        permissions=wish.permissions,
+        kind=kind,
+        public_key=pem,
+        ip_allow_list=wish.ip_allow_list,
+        created_at=created_at,
+        expires_at=wish.expires_at,
+        last_used_at=None,
+        secret_key=secret_key,
+    )
 
 
 async def list_all(connection: Connection, account_id: int) -> list[ApiKey]:
@@ -118,11 +154,12 @@ async def update(
     return None if row is None else _visible(row)
 
 
-async def delete(connection: Connection, account_id: int, api_key: str) -> bool:
-    """Delete the account's key; return whether there was one."""
+async def delete(connection: Connection, account_id: int, api_key: str) -> str | None:
+    """Delete the account's key; return its label, or None if there is no such key."""
     if _well_formed.fullmatch(api_key) is None:
-        return False
-    return bool(await connection.fetchval(DELETE, account_id, api_key))
+        return None
+    label: str | None = await connection.fetchval(DELETE, account_id, api_key)
+    return label
 
 
 async def find(connection: Connection, seal: Seal, api_key: str) -> SigningAuthority | None:
@@ -131,6 +168,7 @@ async def find(connection: Connection, seal: Seal, api_key: str) -> SigningAutho
     row = await connection.fetchrow(FIND, api_key)
     if row is None:
         return None
+    await connection.execute(NOTE_USE, api_key, USE_NOTED_EVERY_S)
     sealed = row["secret_sealed"]
     secret_key = seal.open(sealed, belongs_to=api_key) if sealed is not None else None
     return SigningAuthority(
@@ -141,6 +179,7 @@ async def find(connection: Connection, seal: Seal, api_key: str) -> SigningAutho
         row["public_key"],
         row["ip_allow_list"],
         row["created_at"],
+        row["expires_at"],
     )
 
 

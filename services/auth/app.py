@@ -10,12 +10,15 @@ from fastapi.routing import APIRoute
 from starlette.middleware import Middleware
 
 from services.auth import errors, internal_routes, operations, routes
+from services.auth.external import ExternalIssuers
+from services.auth.housekeeping import keep_tidy
 from services.auth.passwords import Passwords
 from services.auth.resources import Resources
 from services.auth.sealing import Seal
 from services.auth.settings import AuthSettings
 from services.auth.signing_keys import SigningKeys
 from services.infra import postgres, redis
+from services.infra.measured import Measured
 from services.infra.telemetry import metrics
 from services.infra.web import BodyLimit, RequestId
 
@@ -23,6 +26,7 @@ OPENAPI_PATH = "/auth/v1/openapi.json"
 TAGS = [
     {"name": "accounts", "description": "Register, and see who you are."},
     {"name": "sessions", "description": "Log in, stay logged in, log out, and check access tokens."},
+    {"name": "second factor", "description": "One-time passwords from an authenticator app."},
     {"name": "api keys", "description": "Keys that sign trading requests."},
     {"name": "health", "description": "For load balancers."},
     {"name": "internal", "description": "For Crossbook's own services only."},
@@ -43,6 +47,7 @@ def create_app(settings: AuthSettings) -> FastAPI:
         redirect_slashes=False,
         generate_unique_id_function=_operation_id,
         middleware=[
+            Middleware(Measured),
             Middleware(RequestId),
             Middleware(BodyLimit, limit_bytes=settings.max_body_bytes, answer=errors.answer(errors.BODY_TOO_LARGE)),
         ],
@@ -77,10 +82,20 @@ async def _lifespan(app: FastAPI, settings: AuthSettings) -> AsyncIterator[None]
         signing_keys = await SigningKeys.load(pool, seal, settings.signing_key_lifetime_s)
         await stack.enter_async_context(_running(signing_keys.keep_fresh(pool)))
         # 3. Password threads.
-        passwords = Passwords(threads=settings.password_threads, max_waiting=settings.max_waiting_passwords)
+        passwords = Passwords(
+            threads=settings.password_threads,
+            max_waiting=settings.max_waiting_passwords,
+            passes=settings.password_passes,
+            memory_kib=settings.password_memory_kib,
+            breached_file=settings.breached_passwords_file,
+        )
         stack.callback(passwords.close)
-        # 4. Serve.
-        app.state.resources = Resources(settings, pool, redis_client, passwords, seal, signing_keys)
+        # 4. Issuers that are trusted beside ourselves.
+        external_issuers = ExternalIssuers(settings.external_issuers)
+        stack.push_async_callback(external_issuers.close)
+        # 5. Serve, and tidy up.
+        app.state.resources = Resources(settings, pool, redis_client, passwords, seal, signing_keys, external_issuers)
+        await stack.enter_async_context(_running(keep_tidy(pool)))
         yield
 
 

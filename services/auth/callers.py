@@ -6,9 +6,10 @@ from fastapi import Depends
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.requests import Request
 
+from services.auth import external
 from services.auth.errors import INVALID_ACCESS_TOKEN, INVALID_INTERNAL_CREDENTIAL, Refused
-from services.auth.resources import Held
-from services.infra.tokens import AccessToken, InvalidToken
+from services.auth.resources import Asker, Held, Resources
+from services.infra.tokens import InvalidToken, UnknownSigningKey
 from services.infra.web import shows_internal_credential
 
 _access_token = HTTPBearer(scheme_name="accessToken", bearerFormat="JWT", auto_error=False)
@@ -19,13 +20,25 @@ _internal_credential = HTTPBearer(
 
 async def _bearer(
     held: Held, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_access_token)]
-) -> AccessToken:
+) -> Asker:
     if credentials is None:
         raise Refused(INVALID_ACCESS_TOKEN)
     try:
-        return held.signing_keys.verify(credentials.credentials)
+        token = held.signing_keys.verify(credentials.credentials)
+    except UnknownSigningKey:
+        return await _external(held, credentials.credentials)
     except InvalidToken as error:
         raise Refused(INVALID_ACCESS_TOKEN) from error
+    return Asker(token.account_id, token.session_id)
+
+
+async def _external(held: Resources, token: str) -> Asker:
+    try:
+        subject = await held.external_issuers.verify(token)
+    except InvalidToken as error:
+        raise Refused(INVALID_ACCESS_TOKEN) from error
+    async with held.transaction() as connection:
+        return Asker(await external.find_or_create(connection, subject), None)
 
 
 async def internal_only(
@@ -38,4 +51,4 @@ async def internal_only(
 
 
 # The token is in force; whether its session still lives is for ``Resources.transaction_of`` to say.
-Bearer = Annotated[AccessToken, Depends(_bearer)]
+Bearer = Annotated[Asker, Depends(_bearer)]

@@ -1,195 +1,83 @@
-"""Every answer that is not a success: one JSON envelope, ``{"code": …, "message": …}``.
+"""What the auth service refuses, beside what every service does (``services.infra.problems``)."""
 
-``code`` is for programs and does not change; ``message`` tells a person what to do. No answer repeats what was sent.
-"""
+from typing import Final
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final
-
-import asyncpg
 from fastapi import FastAPI
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
-from fastapi.routing import iter_route_contexts
-from pydantic import BaseModel
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
 
-from services.auth.database import NoFreeConnection
 from services.auth.passwords import TooManyWaiting
-from services.infra.telemetry import logger
-from services.infra.web import BodyTooLarge
-
-MESSAGE_CHARS_MAX: Final = 300
-REPORTED_DEFECTS_MAX: Final = 5
-
-log = logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    status: int
-    code: str
-    message: str
-
-
-INVALID_REQUEST: Final = Problem(400, "invalid_request", "Correct the request as the message says.")
-INVALID_CREDENTIALS: Final = Problem(401, "invalid_credentials", "Check the e-mail address and the password.")
-INVALID_ACCESS_TOKEN: Final = Problem(
-    401, "invalid_access_token", "Send a valid access token as Authorization: Bearer; refresh it or log in again."
+from services.infra import problems
+from services.infra.problems import (
+    BODY_TOO_LARGE,
+    BUSY,
+    INVALID_ACCESS_TOKEN,
+    INVALID_INTERNAL_CREDENTIAL,
+    INVALID_REQUEST,
+    TOO_MANY_ATTEMPTS,
+    UNAVAILABLE,
+    ErrorBody,
+    Problem,
+    Refused,
+    answer,
+    documented,
 )
+
+__all__ = [
+    "BODY_TOO_LARGE",
+    "BUSY",
+    "INVALID_ACCESS_TOKEN",
+    "INVALID_INTERNAL_CREDENTIAL",
+    "INVALID_REQUEST",
+    "TOO_MANY_ATTEMPTS",
+    "UNAVAILABLE",
+    "ErrorBody",
+    "Problem",
+    "Refused",
+    "answer",
+    "documented",
+    "install",
+]
+
+INVALID_CREDENTIALS: Final = Problem(
+    401,
+    "invalid_credentials",
+    "Check the e-mail address and the password. A new account works once the link in the mail was followed.",
+)
+EMAIL_NOT_CONFIRMED: Final = Problem(403, "email_not_confirmed", "Confirm the e-mail address first.")
+FOREIGN_ORIGIN: Final = Problem(403, "foreign_origin", "Only the exchange's own pages may use its cookies.")
+NO_SESSION: Final = Problem(409, "no_session", "This access token is another issuer's; there is no session here.")
+SECOND_FACTOR_ENABLED: Final = Problem(409, "second_factor_enabled", "Disable the second factor before another one.")
+BREACHED_PASSWORD: Final = Problem(
+    400,
+    "breached_password",
+    "This password is known from breaches, and among the first that are tried; choose another.",
+)
+INVALID_MAIL_TOKEN: Final = Problem(
+    400, "invalid_mail_token", "The link was used, has expired or was replaced; ask for a new one."
+)
+WITHDRAW_NEEDS_ALLOW_LIST: Final = Problem(
+    400, "withdraw_needs_allow_list", "A key that may withdraw needs the addresses it may be used from."
+)
+INVALID_CHALLENGE: Final = Problem(401, "invalid_challenge", "Log in again with the password.")
 INVALID_REFRESH_TOKEN: Final = Problem(401, "invalid_refresh_token", "Log in again.")
-INVALID_INTERNAL_CREDENTIAL: Final = Problem(
-    401, "invalid_internal_credential", "Only services that know the internal credential may ask this."
-)
-NOT_FOUND: Final = Problem(404, "not_found", "There is nothing here; check the path.")
+WRONG_CODE: Final = Problem(403, "wrong_code", "Enter the newest code, or a recovery code that was not used yet.")
+ACCOUNT_NOT_FOUND: Final = Problem(404, "account_not_found", "There is no such account.")
+NO_SECOND_FACTOR: Final = Problem(409, "no_second_factor", "The account has no second factor; enable one first.")
 API_KEY_NOT_FOUND: Final = Problem(404, "api_key_not_found", "There is no such API key; list the keys you have.")
 SESSION_NOT_FOUND: Final = Problem(404, "session_not_found", "The session ended, expired or never was.")
-METHOD_NOT_ALLOWED: Final = Problem(405, "method_not_allowed", "Use a method that the Allow header names.")
 EMAIL_TAKEN: Final = Problem(409, "email_taken", "An account with this e-mail address exists; log in instead.")
 TOO_MANY_API_KEYS: Final = Problem(409, "too_many_api_keys", "Delete an API key before creating another.")
-BODY_TOO_LARGE: Final = Problem(413, "body_too_large", "Send a smaller request.")
-INTERNAL_ERROR: Final = Problem(500, "internal_error", "Try again later; if it happens again, tell the operator.")
-BUSY: Final = Problem(503, "busy", "Too many requests are waiting; try again in a few seconds.")
-UNAVAILABLE: Final = Problem(503, "unavailable", "The database cannot be reached; try again in a few seconds.")
+
+# What every route may answer, and every one that reads a body.
+ALWAYS: Final = (BUSY, UNAVAILABLE)
+WITH_BODY: Final = (INVALID_REQUEST, BODY_TOO_LARGE, *ALWAYS)
 
 # What a violated constraint means to the client. Any other violation is a defect of this service.
-PROBLEM_BY_CONSTRAINT: Final = {"users_email_unique": EMAIL_TAKEN}
-
-_PROBLEM_BY_STATUS: Final = {problem.status: problem for problem in (NOT_FOUND, BODY_TOO_LARGE)}
-_HEADERS_BY_STATUS: Final = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": "2"}}
-
-
-class Refused(Exception):
-    """Answer the request with ``problem``. Raise it after the transaction if that must commit."""
-
-    def __init__(self, problem: Problem) -> None:
-        super().__init__(problem.code)
-        self.problem = problem
-
-
-class ErrorBody(BaseModel):
-    """What every error answers."""
-
-    code: str
-    message: str
-
-
-def answer(problem: Problem, *, message: str | None = None, headers: Mapping[str, str] | None = None) -> JSONResponse:
-    return JSONResponse(
-        {"code": problem.code, "message": message or problem.message},
-        status_code=problem.status,
-        headers={**_HEADERS_BY_STATUS.get(problem.status, {}), **(headers or {})},
-    )
-
-
-def documented(*problems: Problem) -> dict[int | str, dict[str, Any]]:
-    """Describe a route's errors in OpenAPI, with every code as an example."""
-    responses: dict[int | str, dict[str, Any]] = {"default": {"model": ErrorBody, "description": "Any other error"}}
-    for problem in problems:
-        entry = responses.setdefault(
-            problem.status,
-            {"model": ErrorBody, "description": "", "content": {"application/json": {"examples": {}}}},
-        )
-        entry["description"] = " or ".join(filter(None, [entry["description"], f"`{problem.code}`"]))
-        entry["content"]["application/json"]["examples"][problem.code] = {
-            "value": {"code": problem.code, "message": problem.message}
-        }
-    return responses
-
-
-def _describe(error: RequestValidationError) -> str:
-    """Say which fields are wrong and how, in ASCII and without their values."""
-    defects = []
-    for defect in error.errors()[:REPORTED_DEFECTS_MAX]:
-        if defect["type"] == "json_invalid":
-            return "The body is not valid JSON."
-        # The first element says "body" or "path"; a client's own name for a field is only repeated where it is ours.
-        names = (
-            [str(name) for name in defect["loc"][1:]] if defect["type"] != "extra_forbidden" else ["an unknown field"]
-        )
-        field = ".".join(names) or "the body"
-        defects.append(f"{field}: {defect['msg'].removeprefix('Value error, ')}")
-    return "; ".join(defects).encode("ascii", "backslashreplace").decode()[:MESSAGE_CHARS_MAX]
-
-
-async def _on_refused(_request: Request, error: Refused) -> JSONResponse:
-    return answer(error.problem)
-
-
-async def _on_invalid_request(_request: Request, error: RequestValidationError) -> JSONResponse:
-    return answer(INVALID_REQUEST, message=_describe(error))
-
-
-def _allowed_methods(request: Request) -> str:
-    """Name the methods of every route with this path; Starlette would only name the first one's."""
-    routes = [
-        route for route in iter_route_contexts(request.app.routes) if route.path_regex.match(request.scope["path"])
-    ]
-    return ", ".join(sorted({method for route in routes for method in route.methods or ()}))
-
-
-async def _on_http_exception(request: Request, error: HTTPException) -> JSONResponse:
-    # FastAPI wraps whatever interrupts the reading of a body.
-    if isinstance(error.__cause__, BodyTooLarge):
-        return answer(BODY_TOO_LARGE)
-    if error.status_code == INVALID_REQUEST.status:
-        return answer(INVALID_REQUEST, message="The body cannot be read; send JSON in UTF-8.")
-    if error.status_code == METHOD_NOT_ALLOWED.status:
-        return answer(METHOD_NOT_ALLOWED, headers={"Allow": _allowed_methods(request)})
-    problem = _PROBLEM_BY_STATUS.get(error.status_code) or Problem(error.status_code, "http_error", str(error.detail))
-    return answer(problem, headers=error.headers)
-
-
-async def _on_violated_constraint(_request: Request, error: asyncpg.IntegrityConstraintViolationError) -> JSONResponse:
-    problem = PROBLEM_BY_CONSTRAINT.get(error.constraint_name or "")
-    if problem is None:
-        raise error
-    return answer(problem)
-
-
-async def _on_busy(_request: Request, error: Exception) -> JSONResponse:
-    log.warning("request refused", reason=type(error).__name__)
-    return answer(BUSY)
-
-
-async def _on_unavailable(_request: Request, error: Exception) -> JSONResponse:
-    if isinstance(error, ValueError):
-        # asyncpg's InterfaceError also covers arguments it cannot encode, which is a defect of ours.
-        raise error
-    log.error("database unavailable", error=repr(error))
-    return answer(UNAVAILABLE)
-
-
-async def _on_defect(_request: Request, _error: Exception) -> JSONResponse:
-    return answer(INTERNAL_ERROR)
-
-
-# Connection losses as asyncpg reports them, from refusal to a statement that was cut off.
-_DATABASE_IS_AWAY: Final = (
-    OSError,
-    TimeoutError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.AdminShutdownError,
-    asyncpg.TooManyConnectionsError,
-    asyncpg.QueryCanceledError,
-    asyncpg.InterfaceError,
-)
+PROBLEM_BY_CONSTRAINT: Final = {
+    "users_email_unique": EMAIL_TAKEN,
+    "api_keys_withdraw_needs_allow_list": WITHDRAW_NEEDS_ALLOW_LIST,
+}
 
 
 def install(app: FastAPI) -> None:
     """Make every error of the application answer with the envelope."""
-    handlers: list[tuple[type[Exception], Any]] = [
-        (Refused, _on_refused),
-        (RequestValidationError, _on_invalid_request),
-        (HTTPException, _on_http_exception),
-        (asyncpg.IntegrityConstraintViolationError, _on_violated_constraint),
-        (TooManyWaiting, _on_busy),
-        (NoFreeConnection, _on_busy),
-        *((kind, _on_unavailable) for kind in _DATABASE_IS_AWAY),
-        (Exception, _on_defect),
-    ]
-    for kind, handler in handlers:
-        app.add_exception_handler(kind, handler)
+    problems.install(app, by_constraint=PROBLEM_BY_CONSTRAINT, overload=(TooManyWaiting,))

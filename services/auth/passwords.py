@@ -10,13 +10,13 @@ import secrets
 import unicodedata
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Final, NamedTuple, TypeVar
 
 from passlib.context import CryptContext  # type: ignore[import-untyped]
 
-# RFC 9106's second recommended option: 3 passes over 64 MiB in 4 lanes.
-ARGON2_PASSES: Final = 3
-ARGON2_MEMORY_KIB: Final = 64 * 1024
+from services.auth.breached import BreachedPasswords
+
 ARGON2_LANES: Final = 4
 
 PASSWORD_CHARS_MIN: Final = 8
@@ -28,6 +28,10 @@ T = TypeVar("T")
 
 class TooManyWaiting(Exception):
     """More logins are waiting for their password check than this process takes on."""
+
+
+class Breached(Exception):
+    """Everybody tries this password."""
 
 
 class Verdict(NamedTuple):
@@ -52,22 +56,25 @@ def normalise_password(password: str) -> str:
 class Passwords:
     """Makes and checks hashes."""
 
-    def __init__(self, *, threads: int, max_waiting: int) -> None:
+    def __init__(
+        self, *, threads: int, max_waiting: int, passes: int, memory_kib: int, breached_file: Path | None = None
+    ) -> None:
         self._context = CryptContext(
             schemes=["argon2"],
             argon2__type="ID",
-            argon2__time_cost=ARGON2_PASSES,
-            argon2__memory_cost=ARGON2_MEMORY_KIB,
+            argon2__time_cost=passes,
+            argon2__memory_cost=memory_kib,
             argon2__parallelism=ARGON2_LANES,
         )
+        self._breached = BreachedPasswords(breached_file, chars_min=PASSWORD_CHARS_MIN)
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="argon2")
         self._max_in_hand = threads + max_waiting
         self._in_hand = 0
         self._nobodys_hash: str = self._context.hash(secrets.token_urlsafe())
 
     async def hash(self, password: str) -> str:
-        hashed: str = await self._run(lambda: self._context.hash(password))
-        return hashed
+        """Hash a password that is to be somebody's; raise Breached for one that must not be."""
+        return await self._run(lambda: self._hash(password))
 
     async def check(self, password: str, password_hash: str | None) -> Verdict:
         """Compare; without a hash do the same work in vain, so that nobody can tell the difference by the clock."""
@@ -77,6 +84,12 @@ class Passwords:
         if password_hash is None:
             return Verdict(False)
         return Verdict(matches, new_hash)
+
+    def _hash(self, password: str) -> str:
+        if password in self._breached:
+            raise Breached
+        hashed: str = self._context.hash(password)
+        return hashed
 
     async def _run(self, work: Callable[[], T]) -> T:
         if self._in_hand >= self._max_in_hand:

@@ -2,11 +2,13 @@
 
 import ipaddress
 import re
-from datetime import datetime
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
     AfterValidator,
+    AwareDatetime,
     BaseModel,
     ConfigDict,
     Field,
@@ -17,12 +19,19 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
-from services.auth.accounts import EMAIL_CHARS_MAX, normalise_email
+from services.auth.accounts import EMAIL_CHARS_MAX, ROLES, Role, normalise_email
 from services.auth.api_keys import LABEL_CHARS_MAX, NETWORKS_MAX, PERMISSIONS, Network, Permission, Wish
+from services.auth.audit import Action
+from services.auth.notices import LISTED_MAX as NOTICES_MAX
+from services.auth.notices import Kind as NoticeKind
 from services.auth.passwords import PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN, normalise_password
 from services.auth.public_keys import PEM_CHARS_MAX, Kind, PublicKey, read_public_key
+from services.auth.second_factors import CODE_CHARS_MAX
+from services.auth.sessions import Session
+from services.infra.tokens import MAX_EXTERNAL_TOKEN_CHARS
 
 DEFAULT_LABEL: Final = "default"
+EXPIRY_DAYS_MAX: Final = 36_500
 
 # Control characters, zero-width characters, and those that turn the direction of the text around them.
 _INVISIBLE: Final = r"\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
@@ -43,6 +52,12 @@ def _check_label(label: str) -> str:
 
 def _in_order(permissions: list[Permission]) -> list[Permission]:
     return [permission for permission in PERMISSIONS if permission in permissions]
+
+
+def _in_the_future(moment: datetime) -> datetime:
+    if not datetime.now(UTC) < moment < datetime.now(UTC) + timedelta(days=EXPIRY_DAYS_MAX):
+        raise ValueError(f"must be in the future, by {EXPIRY_DAYS_MAX} days at most")
+    return moment
 
 
 def _public_key(text: Any) -> PublicKey:
@@ -117,7 +132,14 @@ IpNetwork = Annotated[
 IpAllowList = Annotated[
     list[IpNetwork], Field(max_length=NETWORKS_MAX), AfterValidator(lambda networks: list(dict.fromkeys(networks)))
 ]
-RefreshToken = Annotated[SecretStr, Field(min_length=1, max_length=128)]
+Expiry = Annotated[
+    AwareDatetime,
+    AfterValidator(_in_the_future),
+    WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2099-12-31T00:00:00Z"]}),
+]
+# Refresh, device, challenge and mail tokens.
+OpaqueToken = Annotated[SecretStr, Field(min_length=1, max_length=128)]
+Code = Annotated[SecretStr, Field(min_length=1, max_length=CODE_CHARS_MAX)]
 
 
 class _Wire(BaseModel):
@@ -126,17 +148,62 @@ class _Wire(BaseModel):
     )
 
 
-class Credentials(_Wire):
+class Registration(_Wire):
     email: Email
     password: Password
 
 
+class LoginRequest(Registration):
+    """``deviceToken`` is what an earlier login here brought: with it, wrong passwords from elsewhere are not yours."""
+
+    device_token: OpaqueToken | None = None
+
+
+class SecondStep(_Wire):
+    challenge_token: OpaqueToken
+    code: Code
+    device_token: OpaqueToken | None = None
+
+
 class RefreshRequest(_Wire):
-    refresh_token: RefreshToken
+    """Without a token in cookie mode."""
+
+    refresh_token: OpaqueToken | None = None
+
+
+class EmailRequest(_Wire):
+    email: Email
+
+
+class EmailChange(_Wire):
+    """The password may be left out by those who have none."""
+
+    email: Email
+    password: Password | None = None
+
+
+class MailTokenRequest(_Wire):
+    """The token from the mail."""
+
+    token: OpaqueToken
+
+
+class NewPassword(MailTokenRequest):
+    password: Password
+
+
+class PasswordChange(_Wire):
+    current_password: Password
+    new_password: Password
+
+
+class PasswordRequest(_Wire):
+    password: Password
 
 
 class NewApiKeyRequest(_Wire):
-    """``read`` sees balances, orders and trades; ``trade`` places and cancels orders.
+    """``read`` sees balances, orders and trades; ``trade`` places and cancels orders; ``withdraw`` takes money out, and
+    needs an ``ipAllowList``. After ``expiresAt`` the key is refused.
 
     With ``publicKey`` requests are signed by the private key that stays with you; without, a secret is made for you.
     """
@@ -145,9 +212,10 @@ class NewApiKeyRequest(_Wire):
     permissions: Permissions
     public_key: PublicKeyPem | None = None
     ip_allow_list: IpAllowList = []
+    expires_at: Expiry | None = None
 
     def wish(self) -> Wish:
-        return Wish(self.label, self.permissions, self.public_key, self.ip_allow_list)
+        return Wish(self.label, self.permissions, self.public_key, self.ip_allow_list, self.expires_at)
 
 
 class ApiKeyChanges(_Wire):
@@ -162,26 +230,129 @@ class NewAccountRequest(NewApiKeyRequest):
 
     email: Email | None = None
     label: Label = DEFAULT_LABEL
-    permissions: Permissions = list(PERMISSIONS)
+    permissions: Permissions = ["read", "trade"]
 
 
-class Registered(_Wire):
+class IntrospectionRequest(_Wire):
+    # Other issuers' tokens are longer than ours.
+    token: Annotated[SecretStr, Field(min_length=1, max_length=MAX_EXTERNAL_TOKEN_CHARS)]
+
+
+class CodeRequest(_Wire):
+    """A one-time password of six digits, or a recovery code."""
+
+    code: Code
+
+
+class RolesRequest(_Wire):
+    roles: Annotated[list[Role], Field(max_length=len(ROLES)), AfterValidator(lambda roles: list(dict.fromkeys(roles)))]
+
+
+class Acknowledgement(_Wire):
+    notice_ids: Annotated[list[Annotated[int, Field(ge=1, lt=2**63)]], Field(max_length=NOTICES_MAX)]
+
+
+class HolderView(_Wire):
+    """Who holds an access token. ``sessionId`` is null for another issuer's; roles count with ``secondFactor`` only."""
+
     account_id: int
-
-
-class Tokens(_Wire):
-    """Send the access token as ``Authorization: Bearer``. The refresh token works once and brings the next pair."""
-
-    access_token: str = Field(repr=False)
-    expires_in_s: int
-    refresh_token: str = Field(repr=False)
-    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105  # The scheme's name, not a secret.
+    session_id: str | None
+    email: str | None
+    email_confirmed: bool
+    roles: list[Role]
+    second_factor: bool
+    expires_at: datetime
 
 
 class AccountView(_Wire):
     account_id: int
     email: str | None
+    email_confirmed: bool
     created_at: datetime
+    has_second_factor: bool
+    roles: list[Role]
+
+
+class NoticeView(_Wire):
+    """What to tell whom. ``data`` differs by ``kind``; a token in it is a secret of the reader's."""
+
+    notice_id: int
+    account_id: int
+    email: str
+    kind: NoticeKind
+    occurred_at: datetime
+    data: dict[str, Any] = Field(repr=False)
+
+
+class Registered(_Wire):
+    """Whether the link in the mail has to be followed before the account can be used."""
+
+    confirmation_required: bool
+
+
+class Tokens(_Wire):
+    """Send the access token as ``Authorization: Bearer``. The refresh token works once and brings the next pair.
+
+    Keep a device token for the logins to come. In cookie mode both are in cookies.
+    """
+
+    access_token: str = Field(repr=False)
+    expires_in_s: int
+    refresh_token: str | None = Field(default=None, repr=False)
+    device_token: str | None = Field(default=None, repr=False)
+    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105  # The scheme's name, not a secret.
+
+
+class SecondFactorNeeded(_Wire):
+    """The password was right. Show this token with a code at ``/auth/v1/login/second-factor``."""
+
+    second_factor_required: Literal[True] = True
+    challenge_token: str = Field(repr=False)
+    expires_in_s: int
+
+
+class SecondFactorView(_Wire):
+    enabled: bool
+    recovery_codes_left: int
+
+
+class Enrolment(_Wire):
+    """The same secret twice: to type, and to show as a QR code."""
+
+    secret: str = Field(repr=False)
+    provisioning_uri: str = Field(repr=False)
+
+
+class RecoveryCodes(_Wire):
+    """Each works once in a code's place. They are shown only now."""
+
+    recovery_codes: list[str] = Field(repr=False)
+
+
+class OpenSessionView(_Wire):
+    session_id: str
+    is_current: bool
+    created_at: datetime
+    last_used_at: datetime
+    expires_at: datetime
+    address: str | None
+    user_agent: str
+    second_factor: bool
+
+    @classmethod
+    def of(cls, session: Session, *, is_current: bool) -> "OpenSessionView":
+        return cls(is_current=is_current, **asdict(session))
+
+
+class AuditEntryView(_Wire):
+    """``address`` is null for what an operator did. ``data`` differs by ``action``."""
+
+    audit_id: int
+    occurred_at: datetime
+    action: Action
+    address: str | None
+    user_agent: str
+    data: dict[str, Any]
 
 
 class ApiKeyView(_Wire):
@@ -192,6 +363,8 @@ class ApiKeyView(_Wire):
     public_key: str | None = None
     ip_allow_list: list[IpNetwork]
     created_at: datetime
+    expires_at: datetime | None = None
+    last_used_at: datetime | None = None
 
 
 class NewApiKeyView(ApiKeyView):
@@ -218,6 +391,7 @@ class SigningAuthorityView(_Wire):
     permissions: list[Permission]
     ip_allow_list: list[IpNetwork]
     created_at: datetime
+    expires_at: datetime | None = None
 
 
 class SessionView(_Wire):

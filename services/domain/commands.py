@@ -8,6 +8,7 @@ import msgspec
 
 from services.domain.market import Market, MarketStatus, Venue
 from services.domain.orders import OrderType, PegPrice, SelfTradePrevention, Side, TimeInForce
+from services.domain.standing import AccountStatus, VenueStatus
 from services.domain.words import Word
 
 
@@ -134,6 +135,58 @@ class Withdraw(_Command, frozen=True):
     reference: str
 
 
+class HoldWithdrawal(_Command, frozen=True):
+    """Set ``amount_e8`` and the fee aside until the withdrawal is settled or rejected under the same ``reference``."""
+
+    account_id: int
+    asset: str
+    amount_e8: int
+    fee_e8: int
+    reference: str
+
+
+class SettleWithdrawal(_Command, frozen=True):
+    """The money has left: take the held amount out of the venue and pay the fee to it."""
+
+    reference: str
+
+
+class RejectWithdrawal(_Command, frozen=True):
+    """Give the held amount and the fee back to their owner."""
+
+    reference: str
+
+
+class TransferFunds(_Command, frozen=True):
+    """Move free money from one account to another. ``reference`` is the idempotency key."""
+
+    account_id: int
+    to_account_id: int
+    asset: str
+    amount_e8: int
+    reference: str
+
+
+class CancelAccountOrders(_Command, frozen=True):
+    """The venue ends the account's open orders in one market or, without ``symbol``, in all of them."""
+
+    account_id: int
+    symbol: str = ""
+
+
+class SetAccountStatus(_Command, frozen=True):
+    """Freezing an account ends its open orders everywhere."""
+
+    account_id: int
+    status: AccountStatus
+
+
+class SetVenueStatus(_Command, frozen=True):
+    """Halt all markets at once, or let each have its own status again."""
+
+    status: VenueStatus
+
+
 class DefineMarket(_Command, frozen=True):
     """List a market, or change the limits and fees of a listed one."""
 
@@ -180,4 +233,11 @@ Command = (
     | DefineVenue
     | SetMarketStatus
     | SetAccountTerms
+    | HoldWithdrawal
+    | SettleWithdrawal
+    | RejectWithdrawal
+    | TransferFunds
+    | CancelAccountOrders
+    | SetAccountStatus
+    | SetVenueStatus
 )

@@ -10,6 +10,7 @@ from services.domain.commands import PlaceOrder
 from services.domain.market import Market, MarketStatus, Venue
 from services.domain.orders import OrderState, SelfTradePrevention, Side
 from services.domain.refusals import Refusal
+from services.domain.standing import AccountStatus, VenueStatus
 
 
 class _Event(msgspec.Struct, frozen=True, array_like=True, tag=True, tag_field="event", gc=False):
@@ -138,6 +139,53 @@ class FundsWithdrawn(_Event, frozen=True):
     reference: str
 
 
+class WithdrawalHeld(_Event, frozen=True):
+    account_id: int
+    asset: str
+    amount_e8: int
+    fee_e8: int
+    reference: str
+
+
+class WithdrawalSettled(_Event, frozen=True):
+    """The amount has left the venue; the fee went to the fee account."""
+
+    account_id: int
+    asset: str
+    amount_e8: int
+    fee_e8: int
+    reference: str
+
+
+class WithdrawalRejected(_Event, frozen=True):
+    """Amount and fee are free again."""
+
+    account_id: int
+    asset: str
+    amount_e8: int
+    fee_e8: int
+    reference: str
+
+
+class FundsTransferred(_Event, frozen=True):
+    account_id: int
+    to_account_id: int
+    asset: str
+    amount_e8: int
+    reference: str
+
+
+class AccountStatusSet(_Event, frozen=True):
+    """If the account is frozen now, the ends of its open orders follow."""
+
+    account_id: int
+    status: AccountStatus
+
+
+class VenueStatusSet(_Event, frozen=True):
+    status: VenueStatus
+
+
 class MarketDefined(_Event, frozen=True):
     """The market has its own status now, unless a MarketStatusSet follows."""
 
@@ -168,6 +216,7 @@ class BalanceChanged(_Event, frozen=True):
     asset: str
     free_e8: int
     locked_e8: int
+    withdrawing_e8: int = 0
 
 
 class BookChanged(_Event, frozen=True):
@@ -202,4 +251,10 @@ Event = (
     | MarketDefined
     | BalanceChanged
     | BookChanged
+    | WithdrawalHeld
+    | WithdrawalSettled
+    | WithdrawalRejected
+    | FundsTransferred
+    | AccountStatusSet
+    | VenueStatusSet
 )

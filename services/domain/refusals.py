@@ -12,11 +12,13 @@ from services.domain.words import Word
 class Refusal(Word):
     """Listed in precedence within each group of commands: the first that applies is the answer.
 
-    A withdrawal can be refused for INSUFFICIENT_BALANCE too, after everything in its own group.
+    What takes money out of an account's free balance can be refused for ACCOUNT_FROZEN and INSUFFICIENT_BALANCE too,
+    after everything in its own group.
     """
 
     UNKNOWN_SYMBOL = "UNKNOWN_SYMBOL"
     UNSUPPORTED_COMBINATION = "UNSUPPORTED_COMBINATION"
+    ACCOUNT_FROZEN = "ACCOUNT_FROZEN"
     MARKET_CLOSED = "MARKET_CLOSED"
     DUPLICATE_CLIENT_ORDER_ID = "DUPLICATE_CLIENT_ORDER_ID"
     SELF_TRADE_PREVENTION_NOT_ALLOWED = "SELF_TRADE_PREVENTION_NOT_ALLOWED"
@@ -64,6 +66,11 @@ class Refusal(Word):
     INVALID_REFERENCE = "INVALID_REFERENCE"
     UNKNOWN_ASSET = "UNKNOWN_ASSET"
     SUPPLY_OVERFLOW = "SUPPLY_OVERFLOW"
+    TOO_MANY_WITHDRAWALS = "TOO_MANY_WITHDRAWALS"
+
+    UNKNOWN_WITHDRAWAL = "UNKNOWN_WITHDRAWAL"
+    WITHDRAWAL_ALREADY_SETTLED = "WITHDRAWAL_ALREADY_SETTLED"
+    WITHDRAWAL_ALREADY_REJECTED = "WITHDRAWAL_ALREADY_REJECTED"
 
     INVALID_MARKET = "INVALID_MARKET"
     INVALID_VENUE = "INVALID_VENUE"

@@ -7,7 +7,7 @@ from services.infra import telemetry, web
 
 def main() -> None:
     settings = EngineSettings()
-    telemetry.configure_logging("engine", settings.log_level)
+    telemetry.configure("engine", settings)
     web.run(create_app(settings), settings)
 
 

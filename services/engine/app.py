@@ -5,7 +5,7 @@ import contextlib
 import os
 import signal
 from collections.abc import AsyncIterator
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from fastapi import FastAPI
@@ -14,10 +14,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.domain.protocol import NOT_ACTIVE, Envelope
-from services.engine.inbox import Closed
+from services.engine.inbox import Closed, Inbox
 from services.engine.runner import Engine
 from services.engine.settings import EngineSettings
 from services.infra import redis, telemetry
+from services.infra.measured import Measured
 from services.infra.web import BodyLimit, RequestId, shows_internal_credential
 
 MESSAGEPACK: Final = "application/msgpack"
@@ -42,6 +43,7 @@ def create_app(settings: EngineSettings) -> FastAPI:
     app.state.settings = settings
     app.add_middleware(BodyLimit, limit_bytes=MAX_BODY_BYTES, answer=_refuse("body_too_large", 413))
     app.add_middleware(RequestId)
+    app.add_middleware(Measured)
     app.add_route("/metrics", telemetry.metrics)
     app.add_api_route(
         "/internal/commands",
@@ -72,6 +74,13 @@ def create_app(settings: EngineSettings) -> FastAPI:
         summary="This engine is the active one",
         responses={503: {"description": "It is standing by or recovering"}},
     )
+    app.add_api_route(
+        "/health/fit",
+        fit,
+        methods=["GET"],
+        summary="This engine is the active one, or would be if that ended",
+        responses={503: {"description": "It is recovering, or does not reach the database"}},
+    )
     return app
 
 
@@ -80,6 +89,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: EngineSettings = app.state.settings
     client = redis.connect(settings.redis_url.get_secret_value())
     engine = app.state.engine = Engine(settings, client)
+    telemetry.tell("sequence", lambda: engine.active.sequence if engine.active is not None else None)
     running = asyncio.create_task(engine.run())
     running.add_done_callback(_end_process_on_failure)
     yield
@@ -100,18 +110,34 @@ async def submit(request: Request) -> Response:
     """Hot route: bytes in, bytes out."""
     if not shows_internal_credential(request, request.app.state.settings):
         return _refuse("unauthorized", 401)
-    try:
-        envelopes = _decoder.decode(await request.body())
-    except msgspec.MsgspecError as error:
-        return _refuse(f"bad_request: {error}", 400)
-    if not 0 < len(envelopes) <= MAX_PARCEL:
-        return _refuse("bad_request: a parcel has 1 to 512 requests", 400)
     engine: Engine = request.app.state.engine
+    answer = await carry_out(engine.inbox, await request.body())
+    return Response(answer.content, answer.status_code, media_type=answer.media_type)
+
+
+class Answer(NamedTuple):
+    status_code: int
+    content: bytes
+    media_type: str
+
+
+async def carry_out(inbox: Inbox, body: bytes) -> Answer:
+    """One parcel as it is on the wire, to its replies as they are on the wire."""
     try:
-        replies = await engine.inbox.submit(envelopes)
+        envelopes = _decoder.decode(body)
+    except msgspec.MsgspecError as error:
+        return _declined(f"bad_request: {error}")
+    if not 0 < len(envelopes) <= MAX_PARCEL:
+        return _declined("bad_request: a parcel has 1 to 512 requests")
+    try:
+        replies = await inbox.submit(envelopes)
     except Closed:
-        return Response(NOT_ACTIVE, 503, media_type="application/json")
-    return Response(_encoder.encode(replies), media_type=MESSAGEPACK)
+        return Answer(503, NOT_ACTIVE, "application/json")
+    return Answer(200, _encoder.encode(replies), MESSAGEPACK)
+
+
+def _declined(code: str) -> Answer:
+    return Answer(400, msgspec.json.encode({"code": code}), "application/json")
 
 
 async def status(request: Request) -> Response:
@@ -141,6 +167,12 @@ async def ready(request: Request) -> Response:
     """200 only on the active engine."""
     engine: Engine = request.app.state.engine
     return JSONResponse({"active": engine.active is not None}, status_code=200 if engine.active else 503)
+
+
+async def fit(request: Request) -> Response:
+    """200 on the active engine and on a standby that can take over: of such engines a rollout may stop one."""
+    engine: Engine = request.app.state.engine
+    return JSONResponse({"fit": engine.fit}, status_code=200 if engine.fit else 503)
 
 
 def _refuse(code: str, status_code: int) -> Response:

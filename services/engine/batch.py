@@ -7,6 +7,7 @@ import msgspec
 from services.domain.commands import Command
 from services.domain.protocol import Checked, CheckOrder, Depth, Envelope, ReadDepth, Refused, Reply
 from services.domain.refusals import Refusal
+from services.engine import metrics
 from services.engine.core.exchange import Exchange
 from services.engine.inbox import EXPIRED, UNKNOWN, Parcel
 from services.engine.journal import JournalRow, chain_hash
@@ -66,6 +67,7 @@ class Batch:
             return Refused(refusal) if refusal is not None else Checked()
         outcome = self._exchange.apply(request, self._time_us)
         if isinstance(outcome, Refusal):
+            metrics.refused(outcome).inc()
             return Refused(outcome)
         events = msgspec.Raw(_encoder.encode(outcome))
         self.commands.append(request)

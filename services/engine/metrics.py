@@ -1,6 +1,13 @@
-"""The engine's metrics. Names say the unit; nothing here is labelled by account or order."""
+"""The engine's metrics. Names say the unit; labels are markets and refusals, never accounts or orders."""
+
+from collections.abc import Iterable
+from functools import cache
 
 from prometheus_client import Counter, Gauge, Histogram
+
+from services.domain.events import OrderFilled
+from services.domain.money import ONE_E8
+from services.domain.refusals import Refusal
 
 _SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2)
 
@@ -17,5 +24,36 @@ EPOCH = Gauge("crossbook_engine_lease_epoch", "The epoch this engine holds, 0 wh
 OPEN_ORDERS = Gauge("crossbook_engine_open_orders", "Orders on all books.")
 STREAM_LAG = Gauge("crossbook_engine_stream_lag", "Committed rows not yet in the Redis stream.")
 SNAPSHOT_SEQUENCE = Gauge("crossbook_engine_snapshot_sequence", "The journal row of the newest snapshot.")
+SNAPSHOT_TIME = Gauge("crossbook_engine_snapshot_timestamp_seconds", "When this engine last stored a snapshot.")
 SNAPSHOT_FAILURES = Counter("crossbook_engine_snapshot_failures_total", "Snapshots that could not be stored.")
 RECOVERY_SECONDS = Gauge("crossbook_engine_recovery_seconds", "How long the last recovery took.")
+TERMS_ENDED = Counter(
+    "crossbook_engine_terms_ended_total", "Times this engine dropped its state to begin again at the lease."
+)
+UNBALANCED_ASSETS = Gauge(
+    "crossbook_engine_unbalanced_assets",
+    "Assets whose balances do not sum to deposits minus withdrawals, counted at recovery and with each snapshot.",
+)
+REFUSED = Counter("crossbook_engine_refused_commands_total", "Commands that changed nothing, by why.", ["refusal"])
+TRADES = Counter("crossbook_engine_trades_total", "Trades committed, by market.", ["symbol"])
+TRADED_QUOTE = Counter(
+    "crossbook_engine_traded_quote_total", "Quote asset that changed hands, in whole units, by market.", ["symbol"]
+)
+
+
+@cache
+def refused(refusal: Refusal) -> Counter:
+    return REFUSED.labels(refusal.name)
+
+
+def count_trades(trades: Iterable[OrderFilled]) -> None:
+    """For charts: the amounts are binary floats, unlike those of the journal."""
+    for trade in trades:
+        count, quote = _of_market(trade.symbol)
+        count.inc()
+        quote.inc(trade.quote_e8 / ONE_E8)
+
+
+@cache
+def _of_market(symbol: str) -> tuple[Counter, Counter]:
+    return TRADES.labels(symbol), TRADED_QUOTE.labels(symbol)

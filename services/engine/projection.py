@@ -11,12 +11,14 @@ from typing import Any, Final
 import msgspec
 
 from services.domain.aggregates import Aggregates
-from services.domain.commands import SetAccountTerms
+from services.domain.commands import HoldWithdrawal, SetAccountTerms
 from services.domain.events import (
+    AccountStatusSet,
     AccountTermsSet,
     BalanceChanged,
     Event,
     FundsDeposited,
+    FundsTransferred,
     FundsWithdrawn,
     MarketDefined,
     MarketStatusSet,
@@ -31,9 +33,15 @@ from services.domain.events import (
     OrderListState,
     OrderTriggered,
     VenueDefined,
+    VenueStatusSet,
+    WithdrawalHeld,
+    WithdrawalRejected,
+    WithdrawalSettled,
 )
 from services.domain.market import MarketStatus, Venue
 from services.domain.orders import OPEN_STATUSES, OrderState, Side
+from services.domain.standing import MovementKind, VenueStatus, WithdrawalStatus
+from services.engine.core.accounts import FEE_ACCOUNT_ID, Balance
 from services.engine.lease import SHARD
 
 Row = tuple[Any, ...]
@@ -50,6 +58,7 @@ class Projection:
         self.trades: list[OrderFilled] = []
         self.balances: dict[tuple[int, str], BalanceChanged] = {}
         self.transfers: list[Row] = []
+        self.withdrawals: dict[str, Row] = {}
         self.order_lists: dict[int, OrderListState] = {}
         # When each first changed here: when it was created, unless that was before.
         self.order_lists_created_us: dict[int, int] = {}
@@ -59,6 +68,8 @@ class Projection:
         self._market_statuses: dict[str, str] = {}
         self._terms: dict[int, Row] = {}
         self._venue: Venue | None = None
+        self._account_statuses: dict[int, str] = {}
+        self._venue_status: VenueStatus | None = None
 
     def fold(self, events: Iterable[Event]) -> None:
         for event in events:
@@ -89,10 +100,6 @@ class Projection:
                 tied = event.order_list
                 self.order_lists[tied.order_list_id] = tied
                 self.order_lists_created_us.setdefault(tied.order_list_id, tied.updated_us)
-            case FundsDeposited():
-                self.transfers.append((event.reference, event.account_id, event.asset, event.amount_e8))
-            case FundsWithdrawn():
-                self.transfers.append((event.reference, event.account_id, event.asset, -event.amount_e8))
             case MarketDefined():
                 self._fold_market(event.market.symbol, msgspec.json.encode(event.market).decode(), event.market.status)
             case MarketStatusSet():
@@ -101,6 +108,47 @@ class Projection:
                 self._venue = event.venue
             case AccountTermsSet():
                 self._terms[event.account_id] = terms_row(event)
+            case AccountStatusSet():
+                self._account_statuses[event.account_id] = event.status.value
+            case VenueStatusSet():
+                self._venue_status = event.status
+            case _:
+                self._fold_money(event)
+
+    def _fold_money(self, event: Event) -> None:
+        """Movements, and withdrawals that are held or have ended. All lines of one reference together add up to what it
+        did to the supply.
+        """
+        match event:
+            case FundsDeposited():
+                self._move(event, MovementKind.DEPOSIT, event.account_id, event.amount_e8)
+            case FundsWithdrawn():
+                self._move(event, MovementKind.WITHDRAWAL, event.account_id, -event.amount_e8)
+            case FundsTransferred():
+                source, target, amount_e8 = event.account_id, event.to_account_id, event.amount_e8
+                self._move(event, MovementKind.TRANSFER_OUT, source, -amount_e8, counterparty_id=target)
+                self._move(event, MovementKind.TRANSFER_IN, target, amount_e8, counterparty_id=source)
+            case WithdrawalSettled():
+                self._move(event, MovementKind.WITHDRAWAL, event.account_id, -event.amount_e8)
+                if event.fee_e8:
+                    self._move(event, MovementKind.WITHDRAWAL_FEE, event.account_id, -event.fee_e8)
+                    self._move(event, MovementKind.FEE_INCOME, FEE_ACCOUNT_ID, event.fee_e8)
+                self.withdrawals[event.reference] = withdrawal_row(event, WithdrawalStatus.SETTLED)
+            case WithdrawalHeld():
+                self.withdrawals[event.reference] = withdrawal_row(event, WithdrawalStatus.HELD)
+            case WithdrawalRejected():
+                self.withdrawals[event.reference] = withdrawal_row(event, WithdrawalStatus.REJECTED)
+
+    def _move(
+        self,
+        event: FundsDeposited | FundsWithdrawn | FundsTransferred | WithdrawalSettled,
+        kind: MovementKind,
+        account_id: int,
+        signed_e8: int,
+        *,
+        counterparty_id: int | None = None,
+    ) -> None:
+        self.transfers.append((event.reference, account_id, event.asset, signed_e8, kind.value, counterparty_id))
 
     def _fold_market(self, symbol: str, definition: str | None, status: MarketStatus) -> None:
         """One row per market: with its definition if this batch has it, else only its status."""
@@ -119,8 +167,9 @@ class Projection:
             "orders": [order_row(order) for order in self.orders.values()],
             "trades": list(self._trades()),
             "candles": list(self._candles()),
-            "balances": [(b.account_id, b.asset, b.free_e8, b.locked_e8) for b in self.balances.values()],
+            "balances": [balance_row(balance) for balance in self.balances.values()],
             "transfers": self.transfers,
+            "withdrawals": list(self.withdrawals.values()),
             "order_lists": [
                 (*order_list_row(tied), self.order_lists_created_us[tied.order_list_id])
                 for tied in self.order_lists.values()
@@ -131,6 +180,8 @@ class Projection:
             "market_statuses": list(self._market_statuses.items()),
             "venue": venue,
             "account_terms": list(self._terms.values()),
+            "account_standing": list(self._account_statuses.items()),
+            "venue_standing": [] if self._venue_status is None else [(SHARD, self._venue_status.value)],
         }
 
     def _trades(self) -> Iterable[Row]:
@@ -274,6 +325,23 @@ def amendment_row(event: OrderAmended) -> Row:
         order.client_order_id,
         event.old_quantity_e8,
         order.quantity_e8,
+    )
+
+
+def balance_row(balance: BalanceChanged | Balance) -> Row:
+    return (balance.account_id, balance.asset, balance.free_e8, balance.locked_e8, balance.withdrawing_e8)
+
+
+def withdrawal_row(
+    withdrawal: WithdrawalHeld | WithdrawalSettled | WithdrawalRejected | HoldWithdrawal, status: WithdrawalStatus
+) -> Row:
+    return (
+        withdrawal.reference,
+        withdrawal.account_id,
+        withdrawal.asset,
+        withdrawal.amount_e8,
+        withdrawal.fee_e8,
+        status.value,
     )
 
 

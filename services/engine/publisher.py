@@ -13,9 +13,10 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from services.domain.event_stream import EVENTS_FIELD, STREAM_KEY, TIME_FIELD, entry_id, sequence_of
-from services.engine.journal import JournalRow, read_rows
+from services.engine.journal import JournalRow
 from services.engine.settings import EngineSettings
-from services.infra import postgres, telemetry
+from services.engine.store import Store
+from services.infra import telemetry
 
 _BUFFER_ROWS: Final = 2_000
 _PIPELINE_ROWS: Final = 200
@@ -28,8 +29,9 @@ _log = telemetry.logger(__name__)
 class Publisher:
     """``offer`` after each commit; ``run`` as a task for as long as the engine is active."""
 
-    def __init__(self, redis: Redis, settings: EngineSettings, head_sequence: int) -> None:
+    def __init__(self, redis: Redis, store: Store, settings: EngineSettings, head_sequence: int) -> None:
         self._redis = redis
+        self._store = store
         self._settings = settings
         self._buffer: deque[JournalRow] = deque(maxlen=_BUFFER_ROWS)
         self._head = head_sequence
@@ -128,14 +130,9 @@ class Publisher:
         self._published = max(0, self._head - self._settings.stream_length)
 
     async def _read_journal(self, published: int) -> list[JournalRow]:
-        connection = await postgres.connect(
-            self._settings.database_url.get_secret_value(),
-            application_name="crossbook-publisher",
-            statement_timeout_ms=_READ_TIMEOUT_MS,
-        )
+        session = await self._store.connect("crossbook-publisher", _READ_TIMEOUT_MS)
         try:
-            async with connection.transaction(readonly=True):
-                up_to = min(self._head, published + _PIPELINE_ROWS)
-                return [row async for row in read_rows(connection, published, up_to)]
+            up_to = min(self._head, published + _PIPELINE_ROWS)
+            return [row async for row in session.read_rows(published, up_to)]
         finally:
-            await connection.close()
+            session.terminate()

@@ -15,8 +15,8 @@ from services.engine.core.exchange import Exchange
 from services.engine.journal import GENESIS_HASH, JournalCorrupt
 from services.engine.lease import Lease
 from services.engine.snapshots import Snapshot
+from services.engine.store import Session
 from services.infra import telemetry
-from services.infra.postgres import Connection
 
 _log = telemetry.logger(__name__)
 
@@ -26,16 +26,15 @@ class Recovered(NamedTuple):
     snapshot_sequence: int
 
 
-async def recover(connection: Connection, redis: Redis, lease: Lease) -> Recovered:
+async def recover(session: Session, redis: Redis, lease: Lease) -> Recovered:
     """Return the exchange as of ``lease.sequence``; raise JournalCorrupt rather than guess."""
     started = time.perf_counter()
-    snapshot = await _choose_snapshot(connection, redis, lease)
+    snapshot = await _choose_snapshot(session, redis, lease)
     exchange, sequence, last_hash = snapshot.exchange, snapshot.sequence, snapshot.journal_hash
     commands = 0
-    async with connection.transaction(readonly=True):
-        async for row in journal.read_rows(connection, sequence, lease.sequence):
-            commands += len(journal.replay(exchange, row, sequence, last_hash))
-            sequence, last_hash = row.sequence, row.hash
+    async for row in session.read_rows(sequence, lease.sequence):
+        commands += len(journal.replay(exchange, row, sequence, last_hash))
+        sequence, last_hash = row.sequence, row.hash
     if (sequence, last_hash) != (lease.sequence, lease.journal_hash):
         raise JournalCorrupt(
             f"the last commit was journal row {lease.sequence}, but snapshot and journal only lead to row {sequence}; "
@@ -52,16 +51,16 @@ async def recover(connection: Connection, redis: Redis, lease: Lease) -> Recover
     return Recovered(exchange, snapshot.sequence)
 
 
-async def _choose_snapshot(connection: Connection, redis: Redis, lease: Lease) -> Snapshot:
+async def _choose_snapshot(session: Session, redis: Redis, lease: Lease) -> Snapshot:
     """The newest snapshot whose place in the journal is really there; genesis if there is none."""
-    for snapshot in await snapshots.load_candidates(connection, redis):
-        if await _belongs(connection, snapshot, lease):
+    for snapshot in await snapshots.load_candidates(await session.latest_snapshots(), redis):
+        if await _belongs(session, snapshot, lease):
             return snapshot
         _log.warning("snapshot_unusable", sequence=snapshot.sequence, reason="it belongs to another journal")
     return Snapshot(0, GENESIS_HASH, Exchange())
 
 
-async def _belongs(connection: Connection, snapshot: Snapshot, lease: Lease) -> bool:
+async def _belongs(session: Session, snapshot: Snapshot, lease: Lease) -> bool:
     if snapshot.sequence == lease.sequence:
         return snapshot.journal_hash == lease.journal_hash
-    return await journal.hash_at(connection, snapshot.sequence) == snapshot.journal_hash
+    return await session.hash_at(snapshot.sequence) == snapshot.journal_hash

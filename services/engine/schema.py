@@ -132,21 +132,73 @@ balances = Table(
     Column("locked_e8", BigInteger, nullable=False),
     Column("updated_us", BigInteger, nullable=False),
     Column("sequence", BigInteger, nullable=False),
+    # What held withdrawals and their fees take.
+    Column("withdrawing_e8", BigInteger, nullable=False, server_default="0"),
     CheckConstraint("free_e8 >= 0", name="balances_free_not_negative"),
     CheckConstraint("locked_e8 >= 0", name="balances_locked_not_negative"),
+    CheckConstraint("withdrawing_e8 >= 0", name="balances_withdrawing_not_negative"),
     postgresql_with={"fillfactor": "50"},
 )
 
+# The ledger: one line for each account that a movement changed, and for its fee. Per asset the lines sum up to what the
+# venue owes its accounts. A reference names one movement, so it has one line that is not the other side of another.
 transfers = Table(
     "transfers",
+    metadata,
+    Column("reference", Text, primary_key=True),
+    Column("account_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("asset", Text, nullable=False),
+    # Negative where it left the account.
+    Column("amount_e8", BigInteger, nullable=False),
+    Column("time_us", BigInteger, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("kind", Text, primary_key=True),
+    # The other account of a transfer.
+    Column("counterparty_id", BigInteger),
+    Index("transfers_by_account", "account_id", "sequence"),
+    Index(
+        "transfers_once",
+        "reference",
+        unique=True,
+        postgresql_where=text("kind IN ('DEPOSIT', 'WITHDRAWAL', 'TRANSFER_OUT')"),
+    ),
+)
+
+withdrawals = Table(
+    "withdrawals",
     metadata,
     Column("reference", Text, primary_key=True),
     Column("account_id", BigInteger, nullable=False),
     Column("asset", Text, nullable=False),
     Column("amount_e8", BigInteger, nullable=False),
-    Column("time_us", BigInteger, nullable=False),
+    Column("fee_e8", BigInteger, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("held_us", BigInteger, nullable=False),
+    # NULL while it is held.
+    Column("ended_us", BigInteger),
     Column("sequence", BigInteger, nullable=False),
-    Index("transfers_by_account", "account_id", "sequence"),
+    Index("withdrawals_by_account", "account_id", "held_us"),
+    Index("withdrawals_held", "held_us", postgresql_where=text("status = 'HELD'")),
+)
+
+# Only accounts that have ever been frozen have a row; all others are ACTIVE.
+account_standing = Table(
+    "account_standing",
+    metadata,
+    Column("account_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("status", Text, nullable=False),
+    Column("updated_us", BigInteger, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+)
+
+# No row until the venue is halted for the first time; until then it is OPEN.
+venue_standing = Table(
+    "venue_standing",
+    metadata,
+    Column("shard", SmallInteger, primary_key=True, autoincrement=False),
+    Column("status", Text, nullable=False),
+    Column("updated_us", BigInteger, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
 )
 
 venue = Table(

@@ -77,18 +77,27 @@ _PARTS: Final[dict[str, _Part]] = {
         last_trade_id = excluded.last_trade_id, sequence = excluded.sequence""",
     ),
     "balances": _Part(
-        ("bigint", "text", "bigint", "bigint"),
+        ("bigint", "text", "bigint", "bigint", "bigint"),
         """
-    INSERT INTO exchange.balances (account_id, asset, free_e8, locked_e8, updated_us, sequence)
+    INSERT INTO exchange.balances (account_id, asset, free_e8, locked_e8, withdrawing_e8, updated_us, sequence)
     SELECT r.*, $4, fence.sequence FROM fence, {rows}
     ON CONFLICT (account_id, asset) DO UPDATE SET free_e8 = excluded.free_e8, locked_e8 = excluded.locked_e8,
-        updated_us = excluded.updated_us, sequence = excluded.sequence""",
+        withdrawing_e8 = excluded.withdrawing_e8, updated_us = excluded.updated_us, sequence = excluded.sequence""",
     ),
     "transfers": _Part(
-        ("text", "bigint", "text", "bigint"),
+        ("text", "bigint", "text", "bigint", "text", "bigint"),
         """
-    INSERT INTO exchange.transfers (reference, account_id, asset, amount_e8, time_us, sequence)
+    INSERT INTO exchange.transfers (reference, account_id, asset, amount_e8, kind, counterparty_id, time_us, sequence)
     SELECT r.*, $4, fence.sequence FROM fence, {rows}""",
+    ),
+    "withdrawals": _Part(
+        ("text", "bigint", "text", "bigint", "bigint", "text"),
+        """
+    INSERT INTO exchange.withdrawals (reference, account_id, asset, amount_e8, fee_e8, status, held_us, ended_us,
+        sequence)
+    SELECT r.*, $4, CASE WHEN r.c6 <> 'HELD' THEN $4 END, fence.sequence FROM fence, {rows}
+    ON CONFLICT (reference) DO UPDATE SET status = excluded.status, ended_us = excluded.ended_us,
+        sequence = excluded.sequence""",
     ),
     "order_lists": _Part(
         ("bigint", "bigint", "text", "text", "text", "bool", "text", "bigint", "bigint"),
@@ -143,6 +152,22 @@ _PARTS: Final[dict[str, _Part]] = {
     ON CONFLICT (account_id) DO UPDATE SET self_trade_prevention = excluded.self_trade_prevention,
         maker_fee_rate_e8 = excluded.maker_fee_rate_e8, taker_fee_rate_e8 = excluded.taker_fee_rate_e8,
         trade_group_id = excluded.trade_group_id, sequence = excluded.sequence""",
+    ),
+    "account_standing": _Part(
+        ("bigint", "text"),
+        """
+    INSERT INTO exchange.account_standing (account_id, status, updated_us, sequence)
+    SELECT r.*, $4, fence.sequence FROM fence, {rows}
+    ON CONFLICT (account_id) DO UPDATE SET status = excluded.status, updated_us = excluded.updated_us,
+        sequence = excluded.sequence""",
+    ),
+    "venue_standing": _Part(
+        ("smallint", "text"),
+        """
+    INSERT INTO exchange.venue_standing (shard, status, updated_us, sequence)
+    SELECT r.*, $4, fence.sequence FROM fence, {rows}
+    ON CONFLICT (shard) DO UPDATE SET status = excluded.status, updated_us = excluded.updated_us,
+        sequence = excluded.sequence""",
     ),
 }
 

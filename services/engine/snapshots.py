@@ -9,10 +9,12 @@ encodes and stores it while the parent goes on. The parent pays for the fork onl
 """
 
 import asyncio
+import hashlib
 import os
 import signal
 import zlib
-from typing import Final, NoReturn
+from collections.abc import Sequence
+from typing import Final, NamedTuple, NoReturn
 
 import msgspec
 from redis import Redis as BlockingRedis
@@ -25,8 +27,9 @@ from services.engine.settings import EngineSettings
 from services.infra import postgres, telemetry
 from services.infra.postgres import Connection
 
-# Raise it when ExchangeSnapshot changes in a way that old bytes do not decode to the same state.
-SNAPSHOT_FORMAT: Final = 2
+# Raise it when ExchangeSnapshot changes, and take out of the readable ones what no longer decodes to the same state.
+SNAPSHOT_FORMAT: Final = 3
+_READABLE_FORMATS: Final = (2, SNAPSHOT_FORMAT)
 REDIS_KEY: Final = "crossbook:snapshot"
 
 _COMPRESSION_LEVEL: Final = 1
@@ -34,6 +37,9 @@ _KEEP_IN_DATABASE: Final = 3
 _CHILD_POLL_S: Final = 0.02
 _CHILD_TIMEOUT_S: Final = 60.0
 _STORE_TIMEOUT_MS: Final = 30_000
+# The child's exit code: stored, and the number of unbalanced assets up to a bound; or one of Python's own, for failure.
+_STORED_CODE: Final = 64
+_UNBALANCED_MAX: Final = 100
 
 _LATEST_SQL: Final = "SELECT payload FROM exchange.snapshots ORDER BY sequence DESC LIMIT $1"
 _STORE_SQL: Final = """
@@ -49,6 +55,13 @@ _log = telemetry.logger(__name__)
 
 class SnapshotUnusable(Exception):
     """Why a stored snapshot cannot be believed."""
+
+
+class Taken(NamedTuple):
+    """What became of a snapshot, and of how many assets the balances in it do not sum to the supply."""
+
+    is_stored: bool
+    unbalanced_assets: int = 0
 
 
 class _Stored(msgspec.Struct, frozen=True, array_like=True):
@@ -77,17 +90,24 @@ def decode(payload: bytes) -> Snapshot:
     """Rebuild the exchange and check its hash; raise SnapshotUnusable."""
     try:
         stored = msgspec.msgpack.decode(payload, type=_Stored)
-        if stored.format != SNAPSHOT_FORMAT:
-            raise SnapshotUnusable(f"format {stored.format}, this engine reads {SNAPSHOT_FORMAT}")
-        state = msgspec.msgpack.decode(zlib.decompress(stored.state), type=ExchangeSnapshot)
+        if stored.format not in _READABLE_FORMATS:
+            raise SnapshotUnusable(f"format {stored.format}, this engine reads {_READABLE_FORMATS}")
+        packed = zlib.decompress(stored.state)
+        state = msgspec.msgpack.decode(packed, type=ExchangeSnapshot)
     except (msgspec.MsgspecError, zlib.error) as error:
         raise SnapshotUnusable(f"does not decode: {error}") from error
-    if state_hash(state) != stored.state_hash:
+    # Of the bytes as they are: an older format has fewer fields.
+    if hashlib.sha256(packed).digest() != stored.state_hash:
         raise SnapshotUnusable("its state does not match its hash")
     return Snapshot(stored.sequence, stored.journal_hash, restore(state))
 
 
-async def load_candidates(connection: Connection, redis: Redis) -> list[Snapshot]:
+async def stored(connection: Connection) -> list[bytes]:
+    """The snapshots in PostgreSQL, newest first."""
+    return [row["payload"] for row in await connection.fetch(_LATEST_SQL, _KEEP_IN_DATABASE)]
+
+
+async def load_candidates(in_database: Sequence[bytes], redis: Redis) -> list[Snapshot]:
     """Every snapshot that decodes and matches its own hash, newest first; says in the log what it left out."""
     payloads: list[tuple[str, bytes]] = []
     try:
@@ -96,20 +116,20 @@ async def load_candidates(connection: Connection, redis: Redis) -> list[Snapshot
             payloads.append(("redis", from_redis))
     except RedisError as error:
         _log.warning("snapshot_source_unavailable", source="redis", error=str(error))
-    payloads += [("postgresql", row["payload"]) for row in await connection.fetch(_LATEST_SQL, _KEEP_IN_DATABASE)]
-    snapshots = []
+    payloads += [("postgresql", payload) for payload in in_database]
+    candidates = []
     for source, payload in payloads:
         try:
-            snapshots.append(decode(payload))
+            candidates.append(decode(payload))
         except SnapshotUnusable as error:
             _log.warning("snapshot_unusable", source=source, reason=str(error))
-    return sorted(snapshots, key=lambda snapshot: snapshot.sequence, reverse=True)
+    return sorted(candidates, key=lambda snapshot: snapshot.sequence, reverse=True)
 
 
 async def take(
     exchange: Exchange, sequence: int, journal_hash: bytes, settings: EngineSettings, *, to_database: bool
-) -> bool:
-    """Store a snapshot of the state as it is now from a forked child; say whether the child succeeded."""
+) -> Taken:
+    """Store a snapshot of the state as it is now from a forked child, which also adds up all money in it."""
     pid = os.fork()
     if pid == 0:
         _store_and_exit(exchange, sequence, journal_hash, settings, to_database=to_database)
@@ -117,11 +137,12 @@ async def take(
     while True:
         finished, status = os.waitpid(pid, os.WNOHANG)  # noqa: ASYNC222 (does not block)
         if finished:
-            return status == 0
+            unbalanced = os.waitstatus_to_exitcode(status) - _STORED_CODE
+            return Taken(True, unbalanced) if 0 <= unbalanced <= _UNBALANCED_MAX else Taken(False)
         if asyncio.get_running_loop().time() > deadline:
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)  # noqa: ASYNC222 (a killed child ends at once)
-            return False
+            return Taken(False)
         await asyncio.sleep(_CHILD_POLL_S)
 
 
@@ -140,7 +161,7 @@ def _store_and_exit(
         if to_database or not stored_in_redis:
             with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
                 runner.run(_store_in_database(payload, sequence, settings))
-        code = 0
+        code = _STORED_CODE + min(len(exchange.accounts.imbalances()), _UNBALANCED_MAX)
     except BaseException as error:
         os.write(2, f'{{"event": "snapshot_failed", "level": "error", "error": "{type(error).__name__}"}}\n'.encode())
     finally:

@@ -15,6 +15,7 @@ import msgspec
 
 from services.domain.aggregates import Aggregates
 from services.domain.market import Market, Venue
+from services.domain.standing import AccountStatus, VenueStatus, WithdrawalStatus
 from services.engine import journal, lease, snapshots
 from services.engine.core.exchange import Exchange
 from services.engine.core.snapshot import capture, state_hash
@@ -23,15 +24,19 @@ from services.engine.projection import (
     CANDLE_US,
     Projection,
     Row,
+    balance_row,
     order_list_row,
     order_row,
     terms_row,
     trade_row,
+    withdrawal_row,
 )
 from services.engine.snapshots import Snapshot, SnapshotUnusable
 from services.infra import postgres
 from services.infra.postgres import Connection
 
+_OPEN: Final = VenueStatus.OPEN.value
+_FROZEN: Final = AccountStatus.FROZEN.value
 WINDOW_COMMANDS: Final = 20_000
 _STATEMENT_TIMEOUT_MS: Final = 600_000
 
@@ -50,10 +55,15 @@ SELECT symbol, trade_id, price_e8, quantity_e8, quote_e8, buyer_is_maker, taker_
     taker_fee_e8, maker_order_id, maker_account_id, maker_fee_e8, aggregate_id
 FROM exchange.trades WHERE symbol = $1 AND trade_id BETWEEN $2 AND $3
 """
-_TRANSFERS_SQL: Final = (
-    "SELECT reference, account_id, asset, amount_e8 FROM exchange.transfers WHERE reference = ANY($1)"
-)
-_BALANCES_SQL: Final = "SELECT account_id, asset, free_e8, locked_e8 FROM exchange.balances"
+_TRANSFERS_SQL: Final = """
+SELECT reference, account_id, asset, amount_e8, kind, counterparty_id FROM exchange.transfers WHERE reference = ANY($1)
+"""
+_WITHDRAWAL_SQL: Final = "SELECT reference, account_id, asset, amount_e8, fee_e8, status FROM exchange.withdrawals"
+_WITHDRAWALS_SQL: Final = f"{_WITHDRAWAL_SQL} WHERE reference = ANY($1)"
+_HELD_WITHDRAWALS_SQL: Final = f"{_WITHDRAWAL_SQL} WHERE status = 'HELD'"
+_BALANCES_SQL: Final = "SELECT account_id, asset, free_e8, locked_e8, withdrawing_e8 FROM exchange.balances"
+_FROZEN_SQL: Final = "SELECT account_id, status FROM exchange.account_standing WHERE status <> 'ACTIVE'"
+_VENUE_STATUS_SQL: Final = "SELECT status FROM exchange.venue_standing WHERE shard = $1"
 _MARKETS_SQL: Final = "SELECT symbol, definition, status FROM exchange.markets"
 _VENUE_SQL: Final = "SELECT shard, definition FROM exchange.venue"
 _TERMS_SQL: Final = """
@@ -99,6 +109,7 @@ WHERE expected IS DISTINCT FROM stored ORDER BY symbol, interval, open_us LIMIT 
 _COUNTS_SQL: Final = """
 SELECT (SELECT count(*) FROM exchange.orders) AS orders, (SELECT count(*) FROM exchange.trades) AS trades,
     (SELECT count(*) FROM exchange.journal) AS journal, (SELECT count(*) FROM exchange.transfers) AS transfers,
+    (SELECT count(*) FROM exchange.withdrawals) AS withdrawals,
     (SELECT count(*) FROM exchange.order_lists) AS order_lists,
     (SELECT count(*) FROM exchange.prevented_matches) AS prevented_matches,
     (SELECT count(*) FROM exchange.amendments) AS amendments
@@ -193,6 +204,7 @@ class _Replay:
         self.journal_hash = start.journal_hash
         self.commands = 0
         self.transfers = 0
+        self.withdrawals = 0
         self.order_lists: dict[int, Row] = {}
         self._aggregates = Aggregates()
         self._connection = connection
@@ -233,14 +245,26 @@ class _Replay:
             for trade in window.trades
         }
         _compare("trades", trades, await self._stored_trades(trades))
-        transfers = {transfer[0]: transfer for transfer in window.transfers}
-        self.transfers += len(transfers)
-        await self._compare_stored("transfers", transfers, 1, _TRANSFERS_SQL, list(transfers))
+        await self._compare_money(window)
         prevented = {match[:2]: match for match in window.prevented}
         keys = [[key[0] for key in prevented], [key[1] for key in prevented]]
         await self._compare_stored("prevented_matches", prevented, 2, _PREVENTED_SQL, *keys)
         amendments = {amendment[0]: amendment for amendment in window.amendments}
         await self._compare_stored("amendments", amendments, 1, _AMENDMENTS_SQL, list(amendments))
+
+    async def _compare_money(self, window: Projection) -> None:
+        """Compare the ledger, and withdrawals that have ended; those that are held are compared at the end."""
+        transfers = {_ledger_key(line): line for line in window.transfers}
+        self.transfers += len(transfers)
+        if transfers:
+            references = list({line[0] for line in window.transfers})
+            stored = await self._connection.fetch(_TRANSFERS_SQL, references)
+            _compare("transfers", transfers, {_ledger_key(line): line for line in map(tuple, stored)})
+        ended = {
+            reference: row for reference, row in window.withdrawals.items() if row[-1] != WithdrawalStatus.HELD.value
+        }
+        self.withdrawals += len(ended)
+        await self._compare_stored("withdrawals", ended, 1, _WITHDRAWALS_SQL, list(ended))
 
     async def _compare_orders(self, window: Projection) -> None:
         ended = {
@@ -287,11 +311,15 @@ async def _compare_open_state(connection: Connection, replayed: _Replay) -> None
     _compare("open orders", expected, _by_key(await connection.fetch(_OPEN_ORDERS_SQL)))
     _compare("open order_lists", replayed.order_lists, _by_key(await connection.fetch(_OPEN_ORDER_LISTS_SQL)))
     balances = {
-        (account_id, asset): (account_id, asset, balance.free_e8, balance.locked_e8)
+        (account_id, asset): balance_row(balance)
         for account_id, by_asset in exchange.accounts.balances.items()
         for asset, balance in by_asset.items()
     }
     _compare("balances", balances, _by_key(await connection.fetch(_BALANCES_SQL), 2))
+    held = {
+        reference: withdrawal_row(hold, WithdrawalStatus.HELD) for reference, hold in exchange.transfers.holds.items()
+    }
+    _compare("held withdrawals", held, _by_key(await connection.fetch(_HELD_WITHDRAWALS_SQL)))
     if imbalances := exchange.accounts.imbalances():
         raise Mismatch(f"money is not conserved: {imbalances}")
 
@@ -307,6 +335,10 @@ async def _compare_terms(connection: Connection, exchange: Exchange) -> None:
     _compare("venue", {lease.SHARD: _as_json(exchange.venue)}, venue or {lease.SHARD: _as_json(Venue())})
     terms = {account_id: terms_row(terms) for account_id, terms in exchange.accounts.terms.items()}
     _compare("account_terms", terms, _by_key(await connection.fetch(_TERMS_SQL)))
+    frozen = {account_id: (account_id, _FROZEN) for account_id in exchange.accounts.frozen}
+    _compare("account_standing", frozen, _by_key(await connection.fetch(_FROZEN_SQL)))
+    status = await connection.fetchval(_VENUE_STATUS_SQL, lease.SHARD)
+    _compare("venue_standing", {lease.SHARD: exchange.venue_status.value}, {lease.SHARD: status or _OPEN})
 
 
 async def _compare_candles(connection: Connection, since_us: int) -> None:
@@ -331,9 +363,15 @@ def _compare_counts(replayed: _Replay, counts: Mapping[str, int], *, from_genesi
     }
     if from_genesis:
         expected["transfers"] = replayed.transfers
+        expected["withdrawals"] = replayed.withdrawals + len(exchange.transfers.holds)
     for table, count in expected.items():
         if counts[table] != count:
             raise Mismatch(f"{table}: the journal leads to {count} rows, the table has {counts[table]}")
+
+
+def _ledger_key(line: Row) -> Row:
+    """Reference, account and kind."""
+    return line[0], line[1], line[4]
 
 
 def _by_key(records: Iterable[Any], key_columns: int = 1) -> dict[Any, Row]:

@@ -13,7 +13,10 @@ Secret = Annotated[SecretStr, Field(min_length=32)]
 
 
 class ServiceSettings(BaseSettings):
-    """Frozen; ``internal_token`` is the credential services show each other."""
+    """Frozen; ``internal_token`` is the credential services show each other.
+
+    With ``sentry_dsn`` errors are reported there, as those of ``release`` (default: this version) in ``environment``.
+    """
 
     # A mistyped secret must not be printed by the error that complains of it.
     model_config = SettingsConfigDict(env_prefix="CROSSBOOK_", frozen=True, extra="ignore", hide_input_in_errors=True)
@@ -25,4 +28,7 @@ class ServiceSettings(BaseSettings):
     redis_url: SecretStr
     internal_token: Secret
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+    sentry_dsn: SecretStr | None = None
+    release: str = Field(default="", max_length=200, pattern=r"^[A-Za-z0-9._@+-]*$")
+    environment: str = Field(default="local", pattern="^[a-z][a-z0-9-]{0,62}$")
     shutdown_timeout_s: int = Field(default=10, ge=1, le=300)

@@ -1,4 +1,7 @@
-"""Logs as JSON lines on standard output and metrics on ``/metrics``.
+"""Logs as JSON lines on standard output, metrics on ``/metrics``, errors to Sentry where that is asked for.
+
+Every line says which service and, within a request, which request (``request_id``, bound by ``web.RequestId``). A
+service that follows the journal says once, with ``tell``, how to read its position; its lines then carry ``sequence``.
 
 Never log a secret, a token, a signature or a query string: the redactor below is the last line of defence, not the
 first.
@@ -6,13 +9,16 @@ first.
 
 import logging
 import sys
-from collections.abc import MutableMapping
-from typing import Any
+from collections.abc import Callable, MutableMapping
+from importlib.metadata import version
+from typing import Any, Final
 
 import structlog
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.requests import Request
 from starlette.responses import Response
+
+from services.infra.settings import ServiceSettings
 
 _SECRET_WORDS = ("secret", "token", "password", "signature", "authorization")
 
@@ -24,13 +30,53 @@ def _redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Muta
     return event
 
 
-def configure_logging(service: str, level: str) -> None:
-    """Send structlog and the standard library's loggers through one JSON formatter."""
+_facts: Final[dict[str, Callable[[], object]]] = {}
+
+
+def tell(name: str, read: Callable[[], object]) -> None:
+    """Add a fact to every log line that does not state it itself; it is read when a line is written, not before."""
+    _facts[name] = read
+
+
+def _add_facts(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    for name, read in _facts.items():
+        if name not in event and (value := read()) is not None:
+            event[name] = value
+    return event
+
+
+def configure(service: str, settings: ServiceSettings) -> None:
+    """What a process does first: logs, and error reports if it is told where to."""
+    if settings.sentry_dsn is None:
+        configure_logging(service, settings.log_level)
+        return
+    # Importing the SDK takes 0.2 s, which only those who report pay.
+    from services.infra import error_reports
+
+    error_reports.start(
+        settings.sentry_dsn.get_secret_value(),
+        service=service,
+        release=settings.release or f"crossbook@{version('crossbook')}",
+        environment=settings.environment,
+    )
+
+    def report(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        if event.get("level") in ("error", "critical"):
+            error_reports.report(event)
+        return event
+
+    configure_logging(service, settings.log_level, report)
+
+
+def configure_logging(service: str, level: str, report: structlog.types.Processor | None = None) -> None:
+    """Send structlog and the standard library's loggers through one JSON formatter; ``report`` sees every event."""
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _add_facts,
+        *([report] if report is not None else []),
         structlog.processors.format_exc_info,
         _redact,
     ]

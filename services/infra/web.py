@@ -97,8 +97,10 @@ class RequestId:
                 MutableHeaders(scope=message)[REQUEST_ID_HEADER] = request_id
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
-            await self._app(scope, receive, send_with_id)
+        # Never unbound: the server runs each request in a context of its own, and what is logged last, of an exception
+        # that nobody handled, is logged outside of this.
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        await self._app(scope, receive, send_with_id)
 
 
 def internal_credential(settings: ServiceSettings) -> dict[str, str]:

@@ -190,7 +190,7 @@ _AUTH_UNAVAILABLE: Final = _refuse(502, "auth_unavailable", "Sign-in is not avai
 
 def main() -> None:
     settings = EdgeSettings()
-    telemetry.configure_logging("trading", settings.log_level)
+    telemetry.configure("trading", settings)
     app = create_app(settings)
     web.run(Edge(app, settings), settings, partial(before_shutdown, app), settings.tls())
 

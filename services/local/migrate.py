@@ -1,5 +1,9 @@
-"""Bring a database to the newest schema: alembic, run from the installed ``migrations`` package."""
+"""Bring a database to the newest schema: alembic, run from the installed ``migrations`` package.
 
+As a program it then sets the passwords of the services' roles, where it is told them (``role_passwords.py``).
+"""
+
+import asyncio
 import os
 from pathlib import Path
 
@@ -7,6 +11,7 @@ from alembic import command
 from alembic.config import Config
 
 import migrations
+from services.local import role_passwords
 
 
 def upgrade(url: str, revision: str = "head") -> None:
@@ -18,5 +23,13 @@ def upgrade(url: str, revision: str = "head") -> None:
     command.upgrade(config, revision)
 
 
+def main() -> None:
+    url = os.environ["CROSSBOOK_DATABASE_URL"]
+    # A bad one must not be found only after the schema has changed.
+    passwords = role_passwords.from_environment()
+    upgrade(url)
+    asyncio.run(role_passwords.set_passwords(url, passwords))
+
+
 if __name__ == "__main__":
-    upgrade(os.environ["CROSSBOOK_DATABASE_URL"])
+    main()

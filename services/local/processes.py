@@ -29,6 +29,13 @@ DATABASE: Final = "crossbook"
 # Ctrl-C waits no longer than this for a client that keeps its connection busy.
 SHUTDOWN_TIMEOUT_S: Final = 3
 PROBE_TIMEOUT_S: Final = 2.0
+# What auth is told unless the environment says otherwise.
+LOCAL_AUTH: Final = {
+    "CROSSBOOK_REQUIRE_CONFIRMED_EMAIL": "false",
+    "CROSSBOOK_MAX_REGISTRATIONS_PER_ADDRESS": "100000",
+    "CROSSBOOK_MAX_MAIL_REQUESTS_PER_ADDRESS": "100000",
+    "CROSSBOOK_MAX_FAILED_LOGINS_PER_ADDRESS": "100000",
+}
 # Which data directory a process works for; in the environment of all but the servers, which clear their own leftovers.
 OWNER_VARIABLE: Final = "CROSSBOOK_LOCAL_DIRECTORY"
 
@@ -128,7 +135,12 @@ class Processes:
         return self._python("services.local.migrate", {"CROSSBOOK_DATABASE_URL": self.postgres_server.url(DATABASE)})
 
     def auth(self) -> ChildSpec:
-        settings = {"CROSSBOOK_ENCRYPTION_KEY": self._secrets.encryption_key}
+        """Everyone here has the same address, and mails go nowhere unless a notifier runs; so it is less strict."""
+        settings = {
+            "CROSSBOOK_ENCRYPTION_KEY": self._secrets.encryption_key,
+            "CROSSBOOK_TRUSTED_PROXIES": f"{HOST}/32",
+            **{name: os.environ.get(name, value) for name, value in LOCAL_AUTH.items()},
+        }
         return self._service("auth", "services.auth", self._addresses.auth_port, settings)
 
     def engines(self) -> list[ChildSpec]:

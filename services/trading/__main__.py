@@ -9,7 +9,7 @@ from services.trading.settings import TradingSettings
 
 def main() -> None:
     settings = TradingSettings()
-    telemetry.configure_logging("trading", settings.log_level)
+    telemetry.configure("trading", settings)
     app = create_app(settings)
     web.run(app, settings, partial(before_shutdown, app))
 

@@ -16,10 +16,10 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
 from services.infra import postgres, redis, telemetry
+from services.infra.addresses import client_address
 from services.infra.memory import settle_memory
 from services.infra.web import BodyLimit, RequestId
-from services.trading import errors, openapi
-from services.trading.addresses import client_address
+from services.trading import errors, metrics, openapi
 from services.trading.endpoint import Services, serve
 from services.trading.errors import DialectError
 from services.trading.feed import Feed
@@ -130,6 +130,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         asyncio.create_task(history.run()),
     ]
     await feed.start()
+    telemetry.tell("sequence", lambda: feed.sequence)
     await user_data.start()
     feed.listen(markets.on_entry)
     await streams.start(markets)
@@ -180,6 +181,8 @@ def _document(app: FastAPI) -> None:
 
 
 def _answer(error: DialectError) -> Response:
+    """For requests that no route answers; whatever they asked for, they count as one."""
+    metrics.REPLIES.labels("unmatched", str(error.status), str(error.code)).inc()
     return Response(error.body(), error.status, media_type=errors.JSON)
 
 

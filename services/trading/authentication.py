@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
+from services.infra.addresses import Address, within
 from services.trading import errors
-from services.trading.addresses import Address, within
 from services.trading.principals import ApiKey, Principals
 from services.trading.signing import Window
 

@@ -21,10 +21,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from services.infra import postgres
+from services.infra.addresses import client_address
 from services.infra.postgres import Pool
 from services.infra.web import BodyTooLarge
 from services.trading import errors, metrics
-from services.trading.addresses import client_address
 from services.trading.authentication import NOBODY, Caller, Claim, authenticate, recognize
 from services.trading.errors import DialectError, Limited
 from services.trading.feed import Feed
@@ -128,6 +128,7 @@ def serve(endpoint: Endpoint[Any]) -> Callable[[Request], Awaitable[Response]]:
     charge = charge_of(endpoint.method, endpoint.path)
     duration = metrics.REQUEST_SECONDS.labels(route)
     succeeded = metrics.REPLIES.labels(route, "200", "0")
+    replied_bytes = metrics.REPLIED_BYTES.labels(route)
 
     async def respond(request: Request) -> Response:
         started = time.perf_counter()
@@ -150,6 +151,7 @@ def serve(endpoint: Endpoint[Any]) -> Callable[[Request], Awaitable[Response]]:
             return _refuse(route, errors.INTERNAL, tally)
         duration.observe(time.perf_counter() - started)
         succeeded.inc()
+        replied_bytes.inc(len(content))
         headers = None if tally is None else tally.succeeded()
         return Response(content, media_type=errors.JSON, headers=headers)
 

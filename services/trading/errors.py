@@ -163,6 +163,7 @@ PEG_COMBINATION: Final = _rejected("This price peg cannot be used with this orde
 REFUSALS: Final[dict[Refusal, DialectError]] = {
     Refusal.UNKNOWN_SYMBOL: INVALID_SYMBOL,
     Refusal.UNSUPPORTED_COMBINATION: DialectError(-1014, "Unsupported order combination."),
+    Refusal.ACCOUNT_FROZEN: _rejected("This action is disabled on this account."),
     Refusal.MARKET_CLOSED: _rejected("Market is closed."),
     Refusal.DUPLICATE_CLIENT_ORDER_ID: _rejected("Duplicate order sent."),
     Refusal.SELF_TRADE_PREVENTION_NOT_ALLOWED: DialectError(

@@ -10,7 +10,6 @@ as unavailable. A POST whose answer got lost is unknown (-1007) and is never sen
 
 import asyncio
 import contextlib
-import time
 from collections import deque
 from collections.abc import Callable
 from typing import Final
@@ -31,6 +30,7 @@ from services.domain.protocol import (
     Reply,
     Request,
 )
+from services.infra.clock import Clock, now_us
 from services.infra.http import internal_client
 from services.trading import errors, metrics
 from services.trading.errors import REFUSALS, DialectError
@@ -67,12 +67,15 @@ class _NotStarted(Exception):
 class Gateway:
     """``submit`` one request and get its reply; ``run`` as a task for the life of the process."""
 
-    def __init__(self, settings: TradingSettings) -> None:
+    def __init__(
+        self, settings: TradingSettings, client: httpx.AsyncClient | None = None, clock: Clock = now_us
+    ) -> None:
         self._settings = settings
+        self._clock = clock
         self._engine_urls = deque(f"{url.rstrip('/')}/internal/commands" for url in settings.engine_urls)
         self._waiting: deque[_Waiting] = deque()
         self._arrived = asyncio.Event()
-        self._client = internal_client(settings, timeout_s=settings.gateway_timeout_ms / 1000)
+        self._client = client or internal_client(settings, timeout_s=settings.gateway_timeout_ms / 1000)
         # Told of every parcel's replies, after those who wait for them.
         self.on_replies: Callable[[list[Reply]], None] | None = None
 
@@ -83,7 +86,7 @@ class Gateway:
         """
         if len(self._waiting) >= self._settings.gateway_queue_limit:
             raise errors.OVERLOADED
-        give_up_us = time.time_ns() // 1000 + self._settings.command_deadline_ms * 1000
+        give_up_us = self._clock() + self._settings.command_deadline_ms * 1000
         limit_us = give_up_us if deadline_us is None else min(deadline_us, give_up_us)
         waiting = _Waiting(Envelope(limit_us, request), give_up_us)
         self._waiting.append(waiting)
@@ -146,7 +149,7 @@ class Gateway:
         body = _encoder.encode([waiting.envelope for waiting in parcel])
         give_up_us = min(waiting.give_up_us for waiting in parcel)
         attempt = 0
-        while time.time_ns() // 1000 < give_up_us:
+        while self._clock() < give_up_us:
             try:
                 response = await self._client.post(self._engine_urls[0], content=body)
             except _NEVER_SENT:

@@ -25,8 +25,8 @@ from redis.asyncio import Redis
 
 from services.domain.events import OrderFilled
 from services.domain.protocol import Applied, Reply
+from services.infra.addresses import Address
 from services.trading import errors, metrics
-from services.trading.addresses import Address
 from services.trading.counters import ADD, ARRIVE, READ, RESERVE, TAKE, Counters
 from services.trading.errors import DialectError, Limited
 from services.trading.parameters import MAX_PARAMETERS

@@ -11,6 +11,9 @@ REQUEST_SECONDS = Histogram(
 REPLIES = Counter(
     "crossbook_trading_replies_total", "Replies by route, HTTP status and error code.", ["route", "status", "code"]
 )
+REPLIED_BYTES = Counter(
+    "crossbook_trading_replied_bytes_total", "Bytes of successful replies' bodies, before compression.", ["route"]
+)
 GATEWAY_PARCEL = Histogram(
     "crossbook_trading_gateway_parcel_size",
     "Requests per POST to the engine.",

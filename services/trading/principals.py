@@ -9,20 +9,27 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from ipaddress import ip_network
-from typing import Final, Generic, NamedTuple, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 import httpx
 import msgspec
 import structlog
+from jose import jwt
+from jose.exceptions import JOSEError
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from services.infra.addresses import Network
 from services.infra.http import internal_client
 from services.infra.tokens import (
     API_KEY_CHANGED_PREFIX,
     AUTH_CHANGED_CHANNEL,
+    ISSUER,
+    MAX_EXTERNAL_TOKEN_CHARS,
     SESSION_CHANGED_PREFIX,
     AccessToken,
     InvalidToken,
@@ -30,7 +37,6 @@ from services.infra.tokens import (
     UnknownSigningKey,
 )
 from services.trading import errors, metrics
-from services.trading.addresses import Network
 from services.trading.settings import TradingSettings
 from services.trading.signing import HmacKey, SigningKey, public_signing_key
 
@@ -42,6 +48,8 @@ _LISTEN_TIMEOUT_S: Final = 1.0
 _KEY_SET_TTL_S: Final = 60.0
 # A flood of tokens with made-up key ids must not become a flood of requests to auth.
 _KEY_SET_MIN_INTERVAL_S: Final = 1.0
+# A timer further away would only be kept for nothing; whoever is still here by then is looked at again.
+_TIMER_S_MAX: Final = 30 * 24 * 60 * 60.0
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
@@ -56,6 +64,7 @@ class _Authority(msgspec.Struct, frozen=True, rename="camel"):
     account_id: int
     permissions: frozenset[str]
     created_at: datetime
+    expires_at: datetime | None = None
     secret_key: str | None = None
     public_key: str | None = None
     ip_allow_list: list[str] = []
@@ -73,17 +82,34 @@ class ApiKey(NamedTuple):
     signing_key: SigningKey
     networks: tuple[Network, ...]
     created_us: int
+    expires_us: int | None = None
+
+    def has_expired(self) -> bool:
+        """Auth does not tell of expired keys; what it told of may have expired since."""
+        return self.expires_us is not None and time.time_ns() // 1_000 >= self.expires_us
 
 
 class Session(msgspec.Struct, frozen=True, rename="camel"):
     account_id: int
 
 
-class WebSession(NamedTuple):
-    """Somebody signed in, from then until they sign out or stay away for too long."""
+class _Holder(msgspec.Struct, frozen=True, rename="camel"):
+    """Who holds another issuer's access token, and until when."""
+
+    account_id: int
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class WebSession:
+    """Somebody signed in, from then until they sign out or stay away for too long.
+
+    With another issuer's token there is no session of ours: it lasts as long as the token does.
+    """
 
     session_id: str
     account_id: int
+    external_token: str | None = field(default=None, repr=False)
 
 
 class Principals:
@@ -95,13 +121,15 @@ class Principals:
         self._redis = redis
         self._keys: _Kept[ApiKey] = _Kept(settings.principal_ttl_s)
         self._sessions: _Kept[Session] = _Kept(settings.principal_ttl_s)
+        self._holders: _Kept[_Holder] = _Kept(settings.principal_ttl_s)
         self._followers: dict[str, list[Callable[[], None]]] = {}
         self._verifier: TokenVerifier | None = None
         self._fetched_s = 0.0
 
     async def api_key(self, api_key: str) -> ApiKey | None:
-        """What the key may do and how to check its signatures; None for a key that is unknown or was deleted."""
-        return await self._keys.get(api_key, lambda: self._ask_key(api_key))
+        """What the key may do and how to check its signatures; None for one that is unknown, expired or was deleted."""
+        found = await self._keys.get(api_key, lambda: self._ask_key(api_key))
+        return None if found is None or found.has_expired() else found
 
     async def session_account(self, access_token: str) -> int:
         """The account of a web session; raise -1002 unless token and session are valid."""
@@ -111,6 +139,8 @@ class Principals:
         """The web session itself, on the same terms."""
         try:
             claims = await self._verify(access_token)
+        except UnknownSigningKey:
+            return await self._external_session(access_token)
         except InvalidToken:
             raise errors.UNAUTHORIZED from None
         session = WebSession(claims.session_id, claims.account_id)
@@ -118,8 +148,26 @@ class Principals:
             raise errors.UNAUTHORIZED
         return session
 
+    async def _external_session(self, access_token: str) -> WebSession:
+        if not _is_external(access_token):
+            raise errors.UNAUTHORIZED
+        holder = await self._holder(access_token)
+        if holder is None:
+            raise errors.UNAUTHORIZED
+        return WebSession(_digest(access_token), holder.account_id, access_token)
+
+    async def _holder(self, external_token: str) -> _Holder | None:
+        """Auth knows the issuers it trusts, and whose account the token's subject has."""
+        body = {"token": external_token}
+        name = _digest(external_token)
+        found = await self._holders.get(name, lambda: self._ask("/internal/introspect", _Holder, body))
+        return None if found is None or found.expires_at <= datetime.now(UTC) else found
+
     async def is_signed_in(self, session: WebSession) -> bool:
         """Whether the session still lasts. Its access tokens come and go meanwhile."""
+        if session.external_token is not None:
+            holder = await self._holder(session.external_token)
+            return holder is not None and holder.account_id == session.account_id
         path = f"/internal/sessions/{session.session_id}"
         found = await self._sessions.get(session.session_id, lambda: self._ask(path, Session))
         return found is not None and found.account_id == session.account_id
@@ -129,8 +177,18 @@ class Principals:
         return self._follow(API_KEY_CHANGED_PREFIX + api_key, on_change)
 
     def follow_session(self, session: WebSession, on_change: Callable[[], None]) -> Callable[[], None]:
-        """The same for a web session."""
-        return self._follow(SESSION_CHANGED_PREFIX + session.session_id, on_change)
+        """The same for a web session. Nobody announces that another issuer's token expires, so that is timed."""
+        end_following = self._follow(SESSION_CHANGED_PREFIX + session.session_id, on_change)
+        if session.external_token is None:
+            return end_following
+        left_s = _expiry_s(session.external_token) - time.time()
+        timer = asyncio.get_running_loop().call_later(max(0.0, min(left_s, _TIMER_S_MAX)), on_change)
+
+        def end() -> None:
+            timer.cancel()
+            end_following()
+
+        return end
 
     def _follow(self, announcement: str, on_change: Callable[[], None]) -> Callable[[], None]:
         followers = self._followers.setdefault(announcement, [])
@@ -167,6 +225,7 @@ class Principals:
     def _set_keeping(self, keeping: bool) -> None:
         self._keys.set_keeping(keeping)
         self._sessions.set_keeping(keeping)
+        self._holders.set_keeping(keeping)
         if keeping:
             # What was announced while nobody could hear it is not known.
             for announcement in tuple(self._followers):
@@ -206,9 +265,10 @@ class Principals:
         found = await self._ask(f"/internal/api-keys/{api_key}", _Authority)
         return None if found is None else _ready(api_key, found)
 
-    async def _ask(self, path: str, kind: type[T]) -> T | None:
+    async def _ask(self, path: str, kind: type[T], body: object = None) -> T | None:
+        method = "GET" if body is None else "POST"
         try:
-            response = await self._client.get(self._auth_url + path)
+            response = await self._client.request(method, self._auth_url + path, json=body)
         except httpx.HTTPError as error:
             _log.warning("auth_unreachable", error=repr(error))
             raise errors.UNAVAILABLE from None
@@ -228,8 +288,39 @@ def _ready(name: str, found: _Authority) -> ApiKey:
     else:
         raise ValueError("auth knows neither a secret nor a public key")
     networks = tuple(ip_network(text) for text in found.ip_allow_list)
-    created_us = (found.created_at - _EPOCH) // _MICROSECOND
-    return ApiKey(name, found.account_id, found.permissions, signing_key, networks, created_us)
+    expires_us = None if found.expires_at is None else _microseconds(found.expires_at)
+    created_us = _microseconds(found.created_at)
+    return ApiKey(name, found.account_id, found.permissions, signing_key, networks, created_us, expires_us)
+
+
+def _microseconds(moment: datetime) -> int:
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def _is_external(token: str) -> bool:
+    """Whether it is worth asking auth about: something else's token, by its own words."""
+    if len(token) > MAX_EXTERNAL_TOKEN_CHARS:
+        return False
+    issuer = _hearsay(token).get("iss")
+    return isinstance(issuer, str) and issuer != ISSUER
+
+
+def _expiry_s(token: str) -> float:
+    """When a token that auth vouches for expires."""
+    expiry = _hearsay(token).get("exp")
+    return float(expiry) if isinstance(expiry, int | float) else 0.0
+
+
+def _hearsay(token: str) -> dict[str, Any]:
+    """What a token claims, believed by nobody yet."""
+    try:
+        return jwt.get_unverified_claims(token)
+    except (JOSEError, ValueError, TypeError, RecursionError):
+        return {}
+
+
+def _digest(token: str) -> str:
+    return f"external-{sha256(token.encode(errors='surrogatepass')).hexdigest()}"
 
 
 class _Kept(Generic[T]):

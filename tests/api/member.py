@@ -29,8 +29,9 @@ class Member:
     def __init__(self, http: httpx.Client) -> None:
         self.http = http
         credentials = {"email": f"member-{next(_numbers)}@example.com", "password": PASSWORD}
-        self.account_id: int = self._ask("POST", "register", credentials, bearer=False)["accountId"]
+        self._ask("POST", "register", credentials, bearer=False)
         self.access_token: str = self._ask("POST", "login", credentials, bearer=False)["accessToken"]
+        self.account_id: int = self._ask("GET", "account")["accountId"]
 
     def new_trader(self, permissions: Sequence[str] = ("read", "trade")) -> Trader:
         made = self._ask("POST", "api-keys", {"label": "test", "permissions": list(permissions)})

@@ -10,8 +10,10 @@ from typing import Any
 
 import httpx
 
+from services.domain.commands import SetAccountStatus
 from services.domain.money import MAX_E8
 from services.domain.refusals import Refusal
+from services.domain.standing import AccountStatus
 from services.trading import errors
 from services.trading.errors import DialectError
 from tests.api.trader import Trader, encode, exchange, now_ms, succeeded
@@ -167,6 +169,14 @@ def after(placed: Order, method: str, path: str, **then: str) -> Ask:
         placed_id = str(at.trader.post("order", **placed, newClientOrderId="mine")["orderId"])
         named = {"symbol": placed["symbol"], "orderId": placed_id} | then
         return at.order({name: value for name, value in named.items() if value}, path, method)
+
+    return ask
+
+
+def being_frozen(order: Order) -> Ask:
+    def ask(at: Stage) -> httpx.Response:
+        at.system.ask_engine(SetAccountStatus(at.trader.account_id, AccountStatus.FROZEN))
+        return at.order(order)
 
     return ask
 
@@ -371,6 +381,7 @@ CASES: list[tuple[str | Refusal, DialectError | None, Ask]] = [
     # The engine's refusals
     (Refusal.UNKNOWN_SYMBOL, None, lambda at: at.order({"symbol": "NOPE", "orderId": "1"}, method="DELETE")),
     (Refusal.UNSUPPORTED_COMBINATION, None, listing(opo(workingType="STOP_LOSS"), kind="opo")),
+    (Refusal.ACCOUNT_FROZEN, None, being_frozen(buy())),
     (Refusal.MARKET_CLOSED, None, placing(buy("SHUTQ"))),
     (Refusal.DUPLICATE_CLIENT_ORDER_ID, None, placing(*[buy(newClientOrderId="same")] * 2)),
     (Refusal.SELF_TRADE_PREVENTION_NOT_ALLOWED, None, placing(buy(selfTradePreventionMode="EXPIRE_BOTH"))),

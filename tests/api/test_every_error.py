@@ -16,7 +16,6 @@ from typing import Any
 
 import asyncpg
 import httpx
-import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -25,15 +24,20 @@ from services.domain.commands import (
     DefineMarket,
     DefineVenue,
     Deposit,
+    HoldWithdrawal,
     PlaceOrder,
+    RejectWithdrawal,
     SetAccountTerms,
     SetMarketStatus,
+    SettleWithdrawal,
 )
 from services.domain.market import Market, MarketStatus, Venue
 from services.domain.money import MAX_E8, ONE_E8
 from services.domain.orders import OrderType, Side, TimeInForce
-from services.domain.protocol import Applied, Envelope, Refused, Reply
+from services.domain.protocol import Applied, Refused
 from services.domain.refusals import Refusal
+from services.engine.app import MAX_PARCEL
+from services.engine.core.transfers import MAX_HELD_WITHDRAWALS
 from services.trading import errors
 from services.trading.errors import REFUSALS, DialectError
 from tests.api.process import TradingProcess, serving
@@ -166,29 +170,27 @@ REFUSED_COMMANDS: list[tuple[Refusal, Command]] = [
     (Refusal.INVALID_REFERENCE, replace(GIFT, reference="")),
     (Refusal.UNKNOWN_ASSET, replace(GIFT, reference="unheard of", asset="NOPE")),
     (Refusal.SUPPLY_OVERFLOW, replace(GIFT, reference="everything", amount_e8=MAX_E8)),
+    (Refusal.UNKNOWN_WITHDRAWAL, SettleWithdrawal("none")),
+    (Refusal.WITHDRAWAL_ALREADY_SETTLED, RejectWithdrawal("settled")),
+    (Refusal.WITHDRAWAL_ALREADY_REJECTED, SettleWithdrawal("rejected")),
+    (Refusal.TOO_MANY_WITHDRAWALS, HoldWithdrawal(1000, "Z", 1, 0, "one too many")),
 ]
 
 
 def test_what_operators_are_refused(stage: Stage) -> None:
     system = stage.system
     order = PlaceOrder(1000, "ZQ", "mine", Side.SELL, OrderType.LIMIT, TimeInForce.GTC, ONE_E8, ONE_E8)
-    accepted: list[Command] = [DefineMarket(NEW), GIFT, order]
-    for command in accepted:
-        assert isinstance(carried_out(system, command), Applied)
+    accepted: list[Command] = [
+        *(DefineMarket(NEW), GIFT, replace(GIFT, reference="another"), order),
+        *(HoldWithdrawal(1000, "Z", 1, 0, reference) for reference in ("settled", "rejected")),
+        *(SettleWithdrawal("settled"), RejectWithdrawal("rejected")),
+    ]
+    assert {type(reply) for reply in system.ask_engine(*accepted)} == {Applied}
+    holds = [HoldWithdrawal(1000, "Z", 1, 0, f"held {number}") for number in range(MAX_HELD_WITHDRAWALS)]
+    for parcel in (holds[:MAX_PARCEL], holds[MAX_PARCEL:]):
+        assert {type(reply) for reply in system.ask_engine(*parcel)} == {Applied}
     for reason, command in REFUSED_COMMANDS:
-        assert carried_out(system, command) == Refused(reason)
-
-
-def carried_out(system: RunningSystem, command: Command) -> Reply:
-    """Ask the engine itself, as ``crossbook`` does."""
-    response = httpx.post(
-        f"{system.engine_urls[0]}/internal/commands",
-        content=msgspec.msgpack.encode([Envelope(2**62, command)]),
-        headers={"Authorization": f"Bearer {system.internal_token}"},
-        timeout=20,
-        trust_env=False,
-    )
-    return msgspec.msgpack.decode(response.content, type=list[Reply])[0]
+        assert system.ask_engine(command) == [Refused(reason)]
 
 
 # Nothing is missing

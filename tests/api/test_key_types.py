@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generat
 from cryptography.hazmat.primitives.hashes import SHA256, SHA512
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from services.infra.addresses import NOWHERE, client_address
 from services.local.internal import Account, InternalClient
-from services.trading.addresses import NOWHERE, client_address
 from services.trading.signing import HmacKey, SigningKey, public_signing_key
 from tests.api.trader import API_KEY_HEADER, FORM, Trader, encode, error_of, exchange, now_ms, succeeded
 from tests.running import RunningSystem

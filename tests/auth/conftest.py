@@ -17,6 +17,8 @@ from services.infra.postgres import Connection
 from services.infra.web import internal_credential
 from services.local.embedded import EmbeddedPostgres
 
+from .mailbox import Mailbox
+
 PASSWORD = "correct horse battery staple"
 
 
@@ -28,6 +30,7 @@ class Member:
     email: str
     access_token: str
     refresh_token: str
+    device_token: str
 
     @property
     def bearer(self) -> dict[str, str]:
@@ -48,6 +51,11 @@ def settings(embedded_postgres: EmbeddedPostgres, postgres_url: str, redis_url: 
             "redis_url": redis_url,
             "internal_token": secrets.token_hex(16),
             "encryption_key": base64.b64encode(secrets.token_bytes(32)).decode(),
+            # Hashes as cheap as they can be; what the real ones cost is tested where they are.
+            "password_passes": 1,
+            "password_memory_kib": 1024,
+            "require_confirmed_email": False,
+            "max_registrations_per_address": 1000,
         }
     )
 
@@ -74,6 +82,11 @@ async def client(serve: Serve, settings: AuthSettings) -> AsyncIterator[httpx.As
 
 
 @pytest.fixture
+def mailbox(client: httpx.AsyncClient, settings: AuthSettings) -> Mailbox:
+    return Mailbox(client, settings)
+
+
+@pytest.fixture
 def internal(settings: AuthSettings) -> dict[str, str]:
     return internal_credential(settings)
 
@@ -85,13 +98,23 @@ async def database(postgres_url: str) -> AsyncIterator[Connection]:
     await connection.close()
 
 
+async def log_in(client: httpx.AsyncClient, email: str, **more: str) -> Member:
+    """From a device of its own, unless ``more`` has the token of one."""
+    credentials = {"email": email, "password": PASSWORD} | more
+    answer = await client.post("/auth/v1/login", json=credentials)
+    assert answer.status_code == 200, answer.text
+    tokens = answer.json()
+    bearer = {"Authorization": f"Bearer {tokens['accessToken']}"}
+    account_id = (await client.get("/auth/v1/account", headers=bearer)).json()["accountId"]
+    return Member(account_id, email, tokens["accessToken"], tokens["refreshToken"], tokens.get("deviceToken", ""))
+
+
 @pytest.fixture
 def join(client: httpx.AsyncClient) -> Join:
     async def joined(email: str) -> Member:
         credentials = {"email": email, "password": PASSWORD}
         registered = await client.post("/auth/v1/register", json=credentials)
-        assert registered.status_code == 201, registered.text
-        tokens = (await client.post("/auth/v1/login", json=credentials)).json()
-        return Member(registered.json()["accountId"], email, tokens["accessToken"], tokens["refreshToken"])
+        assert registered.status_code == 202, registered.text
+        return await log_in(client, email)
 
     return joined

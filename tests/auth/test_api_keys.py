@@ -33,7 +33,8 @@ async def test_create_list_look_up_delete(client: httpx.AsyncClient, join: Join,
     assert re.fullmatch("[A-Za-z0-9]{64}", key["secretKey"])
 
     listed = await client.get("/auth/v1/api-keys", headers=ada.bearer)
-    assert listed.json() == [{name: value for name, value in key.items() if name != "secretKey"}]
+    shown = {name: value for name, value in key.items() if name != "secretKey"}
+    assert listed.json() == [shown]
 
     found = await client.get(f"/internal/api-keys/{key['apiKey']}", headers=internal)
     assert found.status_code == 200
@@ -150,7 +151,10 @@ async def test_unknown_keys(
 
 DEFECTS: list[tuple[dict[str, object], str]] = [
     ({"permissions": []}, "permissions: List should have at least 1 item"),
-    ({"permissions": ["withdraw"]}, "permissions.0: Input should be 'read' or 'trade'"),
+    ({"permissions": ["transfer"]}, "permissions.0: Input should be 'read', 'trade' or 'withdraw'"),
+    ({"expiresAt": "2020-01-01T00:00:00Z"}, "expiresAt: must be in the future"),
+    ({"expiresAt": "2099-01-01T00:00:00"}, "expiresAt: Input should have timezone info"),
+    ({"expiresAt": "soon"}, "expiresAt: Input should be a valid datetime"),
     ({"permissions": "read"}, "permissions: Input should be a valid list"),
     ({"permissions": None}, "permissions: Input should be a valid list"),
     ({"label": ""}, "label: must have 1 to 64 visible characters"),

@@ -78,14 +78,17 @@ def test_a_whole_life_over_a_socket(
     service: httpx.Client, process: subprocess.Popen[bytes], settings: AuthSettings, log_path: Path
 ) -> None:
     credentials = {"email": "ada@example.com", "password": PASSWORD}
-    account_id = service.post("/auth/v1/register", json=credentials).json()["accountId"]
+    assert service.post("/auth/v1/register", json=credentials).json() == {"confirmationRequired": True}
+    internal = {"Authorization": f"Bearer {settings.internal_token.get_secret_value()}"}
+    (notice,) = service.get("/internal/notices", headers=internal).json()
+    mail_token = notice["data"]["token"]
+    assert service.post("/auth/v1/email/confirm", json={"token": mail_token}).status_code == 204
     tokens = service.post("/auth/v1/login", json=credentials).json()
     refreshed = service.post("/auth/v1/refresh", json={"refreshToken": tokens["refreshToken"]}).json()
     bearer = {"Authorization": f"Bearer {refreshed['accessToken']}"}
-    assert service.get("/auth/v1/account", headers=bearer).json()["accountId"] == account_id
+    assert service.get("/auth/v1/account", headers=bearer).json()["accountId"] == notice["accountId"]
     body = {"label": "bot", "permissions": ["read", "trade"]}
     key = service.post("/auth/v1/api-keys", json=body, headers=bearer).json()
-    internal = {"Authorization": f"Bearer {settings.internal_token.get_secret_value()}"}
     found = service.get(f"/internal/api-keys/{key['apiKey']}", headers=internal)
     assert found.json()["secretKey"] == key["secretKey"]
     assert service.delete(f"/auth/v1/api-keys/{key['apiKey']}", headers=bearer).status_code == 204
@@ -102,6 +105,8 @@ def test_a_whole_life_over_a_socket(
     secrets = [
         PASSWORD,
         key["secretKey"],
+        mail_token,
+        tokens["deviceToken"],
         *(tokens[name] for name in ("accessToken", "refreshToken")),
         *(refreshed[name] for name in ("accessToken", "refreshToken")),
         *(getattr(settings, name).get_secret_value() for name in ("internal_token", "encryption_key")),

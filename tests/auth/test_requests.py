@@ -155,7 +155,23 @@ async def test_openapi_is_complete(client: httpx.AsyncClient) -> None:
     }
     assert set(operations) == {
         "POST /auth/v1/register",
+        "POST /auth/v1/email/confirm",
+        "POST /auth/v1/email/resend",
+        "POST /auth/v1/email",
+        "POST /auth/v1/password/forgot",
+        "POST /auth/v1/password/reset",
+        "POST /auth/v1/password",
         "GET /auth/v1/account",
+        "GET /auth/v1/audit",
+        "POST /auth/v1/login/second-factor",
+        "GET /auth/v1/sessions",
+        "DELETE /auth/v1/sessions",
+        "DELETE /auth/v1/sessions/{sessionId}",
+        "GET /auth/v1/second-factor",
+        "POST /auth/v1/second-factor",
+        "POST /auth/v1/second-factor/confirm",
+        "POST /auth/v1/second-factor/disable",
+        "POST /auth/v1/second-factor/recovery-codes",
         "POST /auth/v1/login",
         "POST /auth/v1/refresh",
         "POST /auth/v1/logout",
@@ -167,18 +183,25 @@ async def test_openapi_is_complete(client: httpx.AsyncClient) -> None:
         "GET /auth/v1/jwks.json",
         "GET /internal/api-keys/{api_key}",
         "GET /internal/sessions/{session_id}",
+        "POST /internal/introspect",
         "POST /internal/accounts",
+        "GET /internal/accounts",
+        "GET /internal/accounts/{accountId}",
+        "PUT /internal/accounts/{accountId}/roles",
+        "POST /internal/accounts/{accountId}/second-factor",
+        "GET /internal/notices",
+        "POST /internal/notices/acknowledge",
         "GET /health/live",
         "GET /health/ready",
     }
     assert len({operation["operationId"] for operation in operations.values()}) == len(operations)
-    assert {"400", "409", "413", "503", "201"} <= set(operations["POST /auth/v1/register"]["responses"])
+    assert {"400", "413", "429", "503", "202"} <= set(operations["POST /auth/v1/register"]["responses"])
     for name, operation in operations.items():
         assert operation["description"], name
         assert (operation["tags"] == ["internal"]) == ("/internal/" in name)
         assert "422" not in operation["responses"], name
         for status, response in operation["responses"].items():
-            if status not in {"200", "201", "204"}:
+            if status not in {"200", "201", "202", "204"}:
                 assert response["content"]["application/json"]["schema"]["$ref"].endswith("/ErrorBody"), name
     assert operations["POST /auth/v1/logout"]["security"] == [{"accessToken": []}]
     assert operations["POST /internal/accounts"]["security"] == [{"internalCredential": []}]

@@ -16,6 +16,7 @@ with warnings.catch_warnings():
     warnings.filterwarnings("ignore", r"websockets\.", DeprecationWarning)
     from binance import AsyncClient, BinanceSocketManager, DepthCacheManager  # type: ignore[import-untyped]
     from binance.base_client import BaseClient  # type: ignore[import-untyped]
+    from binance.ws.reconnecting_websocket import ReconnectingWebsocket  # type: ignore[import-untyped]
     from websockets.asyncio.client import connect
 
 
@@ -24,6 +25,8 @@ def addresses(exchange_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     ws = exchange_url.replace("http", "ws", 1)
     monkeypatch.setattr(BaseClient, "API_URL", f"{exchange_url}/api")
     monkeypatch.setattr(BaseClient, "WS_API_URL", f"{ws}/ws-api/v3")
+    # It closes a socket only when it has waited this long for another message.
+    monkeypatch.setattr(ReconnectingWebsocket, "TIMEOUT", 0.5)
     monkeypatch.setattr(BinanceSocketManager, "STREAM_URL", f"{ws}/")
 
 

@@ -23,6 +23,7 @@ with warnings.catch_warnings():
     from binance import AsyncClient  # type: ignore[import-untyped]
     from binance.base_client import BaseClient  # type: ignore[import-untyped]
     from binance.exceptions import BinanceAPIException  # type: ignore[import-untyped]
+    from binance.ws.reconnecting_websocket import ReconnectingWebsocket  # type: ignore[import-untyped]
 
 # The SDK asks aiohttp for something by a name that is going out of use.
 pytestmark = pytest.mark.filterwarnings("ignore:parameter 'timeout' of type 'float' is deprecated:DeprecationWarning")
@@ -267,6 +268,8 @@ async def python_binance(
 ) -> AsyncIterator[AsyncClient]:
     monkeypatch.setattr(BaseClient, "API_URL", f"{system.base_url}/api")
     monkeypatch.setattr(BaseClient, "WS_API_URL", f"{system.base_url.replace('http', 'ws', 1)}/ws-api/v3")
+    # It closes a socket only when it has waited this long for another message.
+    monkeypatch.setattr(ReconnectingWebsocket, "TIMEOUT", 0.5)
     account = new_account(USDT="100000", BTC="10")
     client = await AsyncClient.create(account.api_key, account.secret_key)
     yield client

@@ -8,11 +8,13 @@ from collections import Counter
 from collections.abc import Iterable
 
 from services.domain.events import (
+    AccountStatusSet,
     AccountTermsSet,
     BalanceChanged,
     BookChanged,
     Event,
     FundsDeposited,
+    FundsTransferred,
     FundsWithdrawn,
     MarketDefined,
     MarketStatusSet,
@@ -27,6 +29,10 @@ from services.domain.events import (
     OrderListState,
     OrderTriggered,
     VenueDefined,
+    VenueStatusSet,
+    WithdrawalHeld,
+    WithdrawalRejected,
+    WithdrawalSettled,
 )
 from services.domain.market import Market, MarketStatus, Venue
 from services.domain.orders import (
@@ -38,6 +44,7 @@ from services.domain.orders import (
     OrderStatus,
     Side,
 )
+from services.domain.standing import AccountStatus, VenueStatus
 from services.engine.core.book import PriceLevels
 from services.engine.core.exchange import Exchange
 from services.engine.core.listing import Listing
@@ -47,7 +54,7 @@ class Fold:
     def __init__(self) -> None:
         self.orders: dict[int, OrderState] = {}
         self.lists: dict[int, OrderListState] = {}
-        self.balances: dict[tuple[int, str], tuple[int, int]] = {}
+        self.balances: dict[tuple[int, str], tuple[int, int, int]] = {}
         self.levels: dict[tuple[str, Side], dict[int, int]] = {}
         self.update_ids: dict[str, int] = {}
         self.markets: dict[str, Market] = {}
@@ -56,7 +63,11 @@ class Fold:
         self.terms: dict[int, AccountTermsSet] = {}
         self.last_trades: dict[str, tuple[int, int]] = {}
         self.last_prevented_matches: dict[str, int] = {}
-        self.transfers: dict[str, tuple[int, str, int]] = {}
+        self.transfers: dict[str, tuple[object, ...]] = {}
+        self.holds: dict[str, tuple[object, ...]] = {}
+        self.supply: Counter[str] = Counter()
+        self.frozen: set[int] = set()
+        self.venue_status = VenueStatus.OPEN
 
     def apply(self, events: Iterable[Event]) -> None:
         for event in events:
@@ -92,11 +103,7 @@ class Fold:
     def _apply_other(self, event: Event) -> None:
         match event:
             case BalanceChanged():
-                self.balances[event.account_id, event.asset] = (event.free_e8, event.locked_e8)
-            case FundsDeposited():
-                self.transfers[event.reference] = (event.account_id, event.asset, event.amount_e8)
-            case FundsWithdrawn():
-                self.transfers[event.reference] = (event.account_id, event.asset, -event.amount_e8)
+                self.balances[event.account_id, event.asset] = (event.free_e8, event.locked_e8, event.withdrawing_e8)
             case MarketDefined():
                 self.markets[event.market.symbol] = event.market
                 self.statuses[event.market.symbol] = event.market.status
@@ -106,6 +113,36 @@ class Fold:
                 self.venue = event.venue
             case AccountTermsSet():
                 self.terms[event.account_id] = event
+            case AccountStatusSet():
+                (self.frozen.add if event.status is AccountStatus.FROZEN else self.frozen.remove)(event.account_id)
+            case VenueStatusSet():
+                self.venue_status = event.status
+            case _:
+                self._apply_money(event)
+
+    def _apply_money(self, event: Event) -> None:
+        match event:
+            case FundsDeposited(account_id, asset, amount, reference):
+                self._move(reference, account_id, asset, amount, "", 0, supply=amount)
+            case FundsWithdrawn(account_id, asset, amount, reference):
+                self._move(reference, account_id, asset, -amount, "", 0, supply=-amount)
+            case FundsTransferred(account_id, to_account_id, asset, amount, reference):
+                self._move(reference, account_id, asset, -amount, "TRANSFER", to_account_id, supply=0)
+            case WithdrawalHeld(account_id, asset, amount, fee, reference):
+                self.holds[reference] = (account_id, asset, amount, fee)
+            case WithdrawalSettled(account_id, asset, amount, fee, reference):
+                assert self.holds.pop(reference) == (account_id, asset, amount, fee)
+                self._move(reference, account_id, asset, -amount, "SETTLED", fee, supply=-amount)
+            case WithdrawalRejected(account_id, asset, amount, fee, reference):
+                assert self.holds.pop(reference) == (account_id, asset, amount, fee)
+                self._move(reference, account_id, asset, -amount, "REJECTED", fee, supply=0)
+
+    def _move(
+        self, reference: str, account_id: int, asset: str, amount: int, kind: str, detail: int, *, supply: int
+    ) -> None:
+        assert reference not in self.transfers
+        self.transfers[reference] = (account_id, asset, amount, kind, detail)
+        self.supply[asset] += supply
 
     def _apply_levels(self, event: BookChanged) -> None:
         self.update_ids[event.symbol] = event.update_id
@@ -123,15 +160,17 @@ def check_fold(fold: Fold, exchange: Exchange) -> None:
     assert max(fold.orders, default=0) == exchange.last_order_id
     assert max(fold.lists, default=0) == exchange.last_order_list_id
     assert fold.balances == {
-        (account_id, asset): (balance.free_e8, balance.locked_e8)
+        (account_id, asset): (balance.free_e8, balance.locked_e8, balance.withdrawing_e8)
         for account_id, balances in exchange.accounts.balances.items()
         for asset, balance in balances.items()
     }
-    assert fold.transfers == dict(exchange.transfers.window)
-    supply: Counter[str] = Counter()
-    for _, asset, amount in fold.transfers.values():
-        supply[asset] += amount
-    assert supply == Counter(exchange.accounts.supply)
+    assert fold.transfers == {reference: tuple(moved) for reference, moved in exchange.transfers.window.items()}
+    assert fold.holds == {
+        reference: (hold.account_id, hold.asset, hold.amount_e8, hold.fee_e8)
+        for reference, hold in exchange.transfers.holds.items()
+    }
+    assert fold.supply == Counter(exchange.accounts.supply)
+    assert (fold.frozen, fold.venue_status) == (exchange.accounts.frozen, exchange.venue_status)
     assert fold.venue == exchange.venue
     assert {account_id: _values(terms) for account_id, terms in fold.terms.items()} == {
         account_id: _values(terms) for account_id, terms in exchange.accounts.terms.items()

@@ -19,6 +19,7 @@ from msgspec.structs import replace
 
 from services.domain.commands import (
     AmendOrder,
+    CancelAccountOrders,
     CancelAllOrders,
     CancelOrder,
     CancelOrderList,
@@ -27,12 +28,18 @@ from services.domain.commands import (
     DefineMarket,
     DefineVenue,
     Deposit,
+    HoldWithdrawal,
     ListKind,
     PlaceOrder,
     PlaceOrderList,
+    RejectWithdrawal,
     ReplaceOrder,
+    SetAccountStatus,
     SetAccountTerms,
     SetMarketStatus,
+    SettleWithdrawal,
+    SetVenueStatus,
+    TransferFunds,
     Withdraw,
 )
 from services.domain.market import Market, MarketStatus
@@ -49,15 +56,15 @@ from services.domain.orders import (
     TimeInForce,
 )
 from services.domain.refusals import Refusal
-from tests.core.venue import LevelChanges, Levels, ListView, OrderView, Outcome, Prevention, Trade
+from services.domain.standing import AccountStatus, VenueStatus
+from tests.core import naive_custody
+from tests.core.naive_custody import FEE_ACCOUNT, Custody
+from tests.core.venue import BookView, LevelChanges, Levels, ListView, OrderView, Outcome, Prevention, Trade
 
 UNITS = 10**8
 LARGEST = 2**63 - 1
-FEE_ACCOUNT = 1
 BASIS_POINTS = 10_000
 
-# For a withdrawal the owner's balance is asked for last.
-WITHDRAWAL_PRECEDENCE = sorted(Refusal, key=lambda refusal: refusal is Refusal.INSUFFICIENT_BALANCE)
 STOPS = {OrderType.STOP_LOSS, OrderType.STOP_LOSS_LIMIT, OrderType.TAKE_PROFIT, OrderType.TAKE_PROFIT_LIMIT}
 AT_ANY_PRICE = {OrderType.MARKET, OrderType.STOP_LOSS, OrderType.TAKE_PROFIT}
 LOSS_STOPS = {OrderType.STOP_LOSS, OrderType.STOP_LOSS_LIMIT}
@@ -245,9 +252,8 @@ class NaiveExchange:
         self.terms: dict[int, SetAccountTerms] = {}
         self.open: list[Order] = []
         self.groups: list[Group] = []
-        self.owned: Counter[tuple[int, str]] = Counter()
-        self.supply: Counter[str] = Counter()
-        self.references: dict[str, tuple[int, str, int]] = {}
+        self.custody = Custody()
+        self.venue_status = VenueStatus.OPEN
         self.history: dict[str, list[tuple[int, int, int]]] = {}
         self.last_price: Counter[str] = Counter()
         self.trade_count: Counter[str] = Counter()
@@ -277,34 +283,43 @@ class NaiveExchange:
             self.now_us = earlier_us
             return Outcome(refusal=refusal)
         self._forget_consequences()
-        symbol = symbol_of(command)
-        before = self.levels(symbol)
+        before = {symbol: self.levels(symbol) for symbol in self._symbols(command)}
         self._carry_out(command)
-        changed_levels = _difference(before, self.levels(symbol))
-        if changed_levels:
-            self.update_count[symbol] += 1
+        changed = {symbol: _difference(levels, self.levels(symbol)) for symbol, levels in before.items()}
+        self.update_count.update(symbol for symbol, levels in changed.items() if levels)
         return Outcome(
             None,
             self.trades,
             {order.order_id: order.view() for order in self.changed},
-            changed_levels,
-            self.update_count[symbol] if changed_levels else 0,
+            {symbol: BookView(self.update_count[symbol], levels) for symbol, levels in changed.items() if levels},
             self.preventions,
             {group.list_id: group.view() for group in self.told_groups},
             self.first,
             self.second,
         )
 
+    def _symbols(self, command: Command) -> list[str]:
+        """The markets whose books it may change."""
+        if isinstance(command, ReplaceOrder):
+            return [command.place.symbol]
+        if isinstance(command, SetAccountStatus | CancelAccountOrders):
+            return list(self.markets)
+        return [getattr(command, "symbol", "")]
+
     def check(self, command: PlaceOrder) -> Refusal | None:
         return self._refusal(command)
 
     def balances(self) -> dict[tuple[int, str], tuple[int, int]]:
         return {
-            (account_id, asset): (total - locked, locked)
-            for (account_id, asset), total in self.owned.items()
-            for locked in [self._locked(account_id, asset)]
-            if total
+            (account_id, asset): (free, locked)
+            for account_id, asset in self.custody.owned
+            for free, locked in [(self._free(account_id, asset), self._locked(account_id, asset))]
+            if free or locked
         }
+
+    def withdrawing(self) -> dict[tuple[int, str], int]:
+        amounts = {owner: self.custody.withdrawing(*owner) for owner in self.custody.owned}
+        return {owner: amount for owner, amount in amounts.items() if amount}
 
     def depth(self, symbol: str) -> tuple[Levels, Levels]:
         bids = _totals(order for order in self._book(symbol) if order.side is Side.BUY)
@@ -332,8 +347,13 @@ class NaiveExchange:
                 return self._cancel_list_fault(command)
             case CancelAllOrders():
                 return first(self._cancel_all_faults(command))
-            case Deposit() | Withdraw():
-                return first(self._transfer_faults(command), WITHDRAWAL_PRECEDENCE)
+            case Deposit() | Withdraw() | TransferFunds() | HoldWithdrawal():
+                assets = {
+                    asset for market in self.markets.values() for asset in (market.base_asset, market.quote_asset)
+                }
+                return first(self.custody.faults(command, assets, self._free), naive_custody.PRECEDENCE)
+            case SettleWithdrawal() | RejectWithdrawal():
+                return first(self.custody.ending_faults(command))
             case _:
                 return self._administration_fault(command)
 
@@ -354,6 +374,17 @@ class NaiveExchange:
                 return Refusal.STATUS_UNCHANGED if self.statuses[command.symbol] is command.status else None
             case SetAccountTerms():
                 return None if _terms_are_valid(command) else Refusal.INVALID_TERMS
+            case SetVenueStatus():
+                return Refusal.STATUS_UNCHANGED if command.status is self.venue_status else None
+            case SetAccountStatus():
+                if not 1 <= command.account_id <= LARGEST:
+                    return Refusal.INVALID_ACCOUNT
+                was = AccountStatus.FROZEN if command.account_id in self.custody.frozen else AccountStatus.ACTIVE
+                return Refusal.STATUS_UNCHANGED if command.status is was else None
+            case CancelAccountOrders():
+                if command.symbol and command.symbol not in self.markets:
+                    return Refusal.UNKNOWN_SYMBOL
+                return None if self._orders_at(command.account_id, command.symbol) else Refusal.UNKNOWN_ORDER
             case _:
                 raise AssertionError(command)
 
@@ -365,7 +396,8 @@ class NaiveExchange:
         if not is_well_formed(command):
             return {Refusal.UNSUPPORTED_COMBINATION: True}
         faults = {
-            Refusal.MARKET_CLOSED: self.statuses[market.symbol] is not MarketStatus.TRADING,
+            Refusal.ACCOUNT_FROZEN: command.account_id in self.custody.frozen,
+            Refusal.MARKET_CLOSED: self._is_closed(market.symbol),
             Refusal.DUPLICATE_CLIENT_ORDER_ID: self._name_is_taken(command),
             Refusal.SELF_TRADE_PREVENTION_NOT_ALLOWED: self._mode(command) not in market.allowed_self_trade_prevention,
             **self._number_faults(command, market),
@@ -377,6 +409,14 @@ class NaiveExchange:
             faults |= self._moment_faults(command)
             faults[Refusal.INSUFFICIENT_BALANCE] = self._free_for(command) < self._need_of(command)
         return faults
+
+    def _is_closed(self, symbol: str) -> bool:
+        return self.venue_status is VenueStatus.HALTED or self.statuses[symbol] is not MarketStatus.TRADING
+
+    def _orders_at(self, account_id: int, symbol: str) -> list[Order]:
+        """By market and then by age; in all of them without a symbol."""
+        symbols = [symbol] if symbol else list(self.markets)
+        return [order for name in symbols for order in self._own_orders(account_id, name)]
 
     def _name_is_taken(self, command: PlaceOrder) -> bool:
         own = self._own_orders(command.account_id, command.symbol)
@@ -486,7 +526,7 @@ class NaiveExchange:
     def _position_faults(self, command: PlaceOrder, market: Market) -> dict[Refusal, bool]:
         quantity = self._wanted(command)[1] if command.type is OrderType.MARKET else command.quantity_e8
         buying = [order for order in self._own_orders(command.account_id, market.symbol) if order.side is Side.BUY]
-        held = self.owned[command.account_id, market.base_asset] + sum(order.remaining for order in buying)
+        held = self.custody.owned[command.account_id, market.base_asset] + sum(order.remaining for order in buying)
         price = self._limit(command) or self.last_price[market.symbol]
         return {
             Refusal.MAX_POSITION: command.side is Side.BUY and 0 < market.max_position_e8 < held + quantity,
@@ -562,7 +602,9 @@ class NaiveExchange:
             return Refusal.UNKNOWN_SYMBOL
         if not list_is_well_formed(command):
             return Refusal.UNSUPPORTED_COMBINATION
-        if self.statuses[command.symbol] is not MarketStatus.TRADING:
+        if command.account_id in self.custody.frozen:
+            return Refusal.ACCOUNT_FROZEN
+        if self._is_closed(command.symbol):
             return Refusal.MARKET_CLOSED
         names = [command.client_order_list_id, *(order.client_order_id for order in command.orders)]
         others = [group.name for group in self.groups if group.account_id == command.account_id]
@@ -621,7 +663,7 @@ class NaiveExchange:
         pending_opo = order.status is OrderStatus.PENDING_NEW and order.group and order.group.is_paid_by_working
         amount = order.limit * command.quantity_e8 // UNITS
         rules = [
-            (self.statuses[order.symbol] is not MarketStatus.TRADING, Refusal.MARKET_CLOSED),
+            (self._is_closed(order.symbol), Refusal.MARKET_CLOSED),
             (pending_opo, Refusal.AMEND_PENDING_OPO),
             (command.quantity_e8 > order.quantity, Refusal.AMEND_INCREASES),
             (command.quantity_e8 == order.quantity, Refusal.AMEND_CHANGES_NOTHING),
@@ -676,22 +718,6 @@ class NaiveExchange:
             Refusal.UNKNOWN_ORDER: not self._own_orders(command.account_id, command.symbol),
         }
 
-    def _transfer_faults(self, command: Deposit | Withdraw) -> dict[Refusal, bool]:
-        earlier = self.references.get(command.reference)
-        incoming = isinstance(command, Deposit)
-        known_assets = {asset for market in self.markets.values() for asset in (market.base_asset, market.quote_asset)}
-        return {
-            Refusal.REFERENCE_ALREADY_USED: earlier == _transfer(command),
-            Refusal.REFERENCE_USED_DIFFERENTLY: earlier is not None and earlier != _transfer(command),
-            Refusal.INVALID_AMOUNT: not 1 <= command.amount_e8 <= LARGEST,
-            Refusal.INVALID_ACCOUNT: not 1 <= command.account_id <= LARGEST,
-            Refusal.INVALID_REFERENCE: not 1 <= len(command.reference) <= 128,
-            Refusal.UNKNOWN_ASSET: command.asset not in known_assets,
-            Refusal.SUPPLY_OVERFLOW: incoming and self.supply[command.asset] + command.amount_e8 > LARGEST,
-            Refusal.INSUFFICIENT_BALANCE: not incoming
-            and self._free(command.account_id, command.asset) < command.amount_e8,
-        }
-
     def _market_faults(self, new: Market) -> dict[Refusal, bool]:
         old = self.markets.get(new.symbol)
         if new.defects() or old is None:
@@ -726,10 +752,6 @@ class NaiveExchange:
 
     def _administer(self, command: Command) -> None:
         match command:
-            case Deposit() | Withdraw():
-                account_id, asset, amount = self.references[command.reference] = _transfer(command)
-                self.owned[account_id, asset] += amount
-                self.supply[asset] += amount
             case DefineMarket():
                 old = self.markets.get(command.market.symbol)
                 if old is None or old.status is not command.market.status:
@@ -741,6 +763,17 @@ class NaiveExchange:
                 self.statuses[command.symbol] = command.status
             case SetAccountTerms():
                 self.terms[command.account_id] = command
+            case SetVenueStatus():
+                self.venue_status = command.status
+            case CancelAccountOrders():
+                self._expel(self._orders_at(command.account_id, command.symbol))
+            case SetAccountStatus(account_id, AccountStatus.FROZEN):
+                self.custody.frozen.append(account_id)
+                self._expel(self._orders_at(account_id, ""))
+            case SetAccountStatus(account_id):
+                self.custody.frozen.remove(account_id)
+            case _:
+                self.custody.carry_out(command)
 
     def _place(self, command: PlaceOrder) -> None:
         order = self._new_order(command)
@@ -816,10 +849,16 @@ class NaiveExchange:
             self.told_groups += [order.group] if order.group else []
 
     def _cancel(self, orders: Iterable[Order]) -> None:
+        self._end_with_lists(orders, OrderStatus.CANCELED, ExpiryReason.NONE)
+
+    def _expel(self, orders: Iterable[Order]) -> None:
+        self._end_with_lists(orders, OrderStatus.EXPIRED, ExpiryReason.EXCHANGE_CANCELED)
+
+    def _end_with_lists(self, orders: Iterable[Order], status: OrderStatus, reason: ExpiryReason) -> None:
         for order in orders:
             for leg in order.group.legs if order.group else [order]:
                 if leg.is_open:
-                    self._end(leg, OrderStatus.CANCELED)
+                    self._end(leg, status, reason)
         self._let_things_happen()
 
     # An order takes part in trading
@@ -946,11 +985,11 @@ class NaiveExchange:
         market = self.markets[order.symbol]
         base, quote_asset = market.base_asset, market.quote_asset
         buys = order.side is Side.BUY
-        self.owned[order.account_id, base] += quantity if buys else -quantity
-        self.owned[order.account_id, quote_asset] += -quote if buys else quote
+        self.custody.owned[order.account_id, base] += quantity if buys else -quantity
+        self.custody.owned[order.account_id, quote_asset] += -quote if buys else quote
         asset = base if buys else quote_asset
-        self.owned[order.account_id, asset] -= fee
-        self.owned[FEE_ACCOUNT, asset] += fee
+        self.custody.owned[order.account_id, asset] -= fee
+        self.custody.owned[FEE_ACCOUNT, asset] += fee
 
     def _fee_rate(self, account_id: int, market: Market, is_maker: bool) -> int:
         terms = self.terms.get(account_id, SetAccountTerms(account_id))
@@ -1211,7 +1250,8 @@ class NaiveExchange:
         return sorted(self.open, key=lambda order: order.order_id)
 
     def _free(self, account_id: int, asset: str) -> int:
-        return self.owned[account_id, asset] - self._locked(account_id, asset)
+        set_aside = self._locked(account_id, asset) + self.custody.withdrawing(account_id, asset)
+        return self.custody.owned[account_id, asset] - set_aside
 
     def levels(self, symbol: str) -> LevelChanges:
         bids, asks = self.depth(symbol)
@@ -1346,17 +1386,6 @@ def _terms_are_valid(terms: SetAccountTerms) -> bool:
     rates = [rate for rate in (terms.maker_fee_rate_e8, terms.taker_fee_rate_e8) if rate is not None]
     in_range = all(0 <= rate <= UNITS // 10 for rate in rates)
     return in_range and 1 <= terms.account_id <= LARGEST and 0 <= terms.trade_group_id <= LARGEST
-
-
-def _transfer(command: Deposit | Withdraw) -> tuple[int, str, int]:
-    amount = command.amount_e8 if isinstance(command, Deposit) else -command.amount_e8
-    return command.account_id, command.asset, amount
-
-
-def symbol_of(command: Command) -> str:
-    if isinstance(command, ReplaceOrder):
-        return command.place.symbol
-    return getattr(command, "symbol", "")
 
 
 def _stops(orders: Iterable[Order]) -> int:

@@ -90,23 +90,39 @@ class ListView(NamedTuple):
     orders: tuple[tuple[int, str], ...]
 
 
+class BookView(NamedTuple):
+    """The new totals of the price levels that changed; ``update_id`` numbers that change of this market's book."""
+
+    update_id: int
+    levels: LevelChanges
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What one command did: the refusal, or the trades in order and the last state of every order it changed.
 
-    ``levels`` are the new totals of the price levels that changed and ``update_id`` numbers that change, 0 if none.
+    ``books`` are the markets whose book it changed; all but what operators do to an account change one at most.
     ``first`` and ``second`` are why the halves of a replacement failed.
     """
 
     refusal: Refusal | None = None
     trades: list[Trade] = field(default_factory=list)
     orders: dict[int, OrderView] = field(default_factory=dict)
-    levels: LevelChanges = field(default_factory=dict)
-    update_id: int = 0
+    books: dict[str, BookView] = field(default_factory=dict)
     preventions: list[Prevention] = field(default_factory=list)
     lists: dict[int, ListView] = field(default_factory=dict)
     first: Refusal | None = None
     second: Refusal | None = None
+
+    @property
+    def update_id(self) -> int:
+        """Of the one book that changed, 0 if none did."""
+        return sum(book.update_id for book in self.books.values())
+
+    @property
+    def levels(self) -> LevelChanges:
+        """Of the one book that changed."""
+        return {key: total for book in self.books.values() for key, total in book.levels.items()}
 
 
 class Venue(Protocol):
@@ -116,6 +132,9 @@ class Venue(Protocol):
 
     def balances(self) -> dict[tuple[int, str], tuple[int, int]]:
         """(free, locked) of every account and asset that has any."""
+
+    def withdrawing(self) -> dict[tuple[int, str], int]:
+        """What held withdrawals take, of every account and asset that has any."""
 
     def depth(self, symbol: str) -> tuple[Levels, Levels]:
         """Every level: bids, then asks."""
@@ -147,6 +166,14 @@ class CoreVenue:
             for account_id, balances in self.exchange.accounts.balances.items()
             for asset, balance in balances.items()
             if balance.free_e8 or balance.locked_e8
+        }
+
+    def withdrawing(self) -> dict[tuple[int, str], int]:
+        return {
+            (account_id, asset): balance.withdrawing_e8
+            for account_id, balances in self.exchange.accounts.balances.items()
+            for asset, balance in balances.items()
+            if balance.withdrawing_e8
         }
 
     def depth(self, symbol: str) -> tuple[Levels, Levels]:
@@ -184,7 +211,7 @@ def observe(events: Sequence[Event]) -> Outcome:
             case ReplacementRefused():
                 outcome = replace(outcome, second=event.reason)
             case BookChanged():
-                outcome = replace(outcome, levels=_levels(event), update_id=event.update_id)
+                outcome.books[event.symbol] = BookView(event.update_id, _levels(event))
             case _:
                 pass
     return outcome

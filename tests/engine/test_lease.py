@@ -5,22 +5,19 @@ import asyncio
 from services.domain.orders import Side
 from services.domain.protocol import Applied
 from services.engine import lease
+from services.engine.postgres_store import PostgresSession, PostgresStore
 from services.engine.settings import EngineSettings
-from services.infra import postgres
-from services.infra.postgres import Connection
 from tests.engine.conftest import ALICE, StartEngine, active, fund, limit, submit, until
 
 TTL_MS, POLL_MS = 600, 20
 
 
-async def connect(settings: EngineSettings) -> Connection:
-    return await postgres.connect(
-        settings.database_url.get_secret_value(), application_name="test", statement_timeout_ms=5000
-    )
+async def connect(settings: EngineSettings) -> PostgresSession:
+    return await PostgresStore(settings).connect("test", statement_timeout_ms=5000)
 
 
-async def take(connection: Connection, holder: str) -> lease.Lease:
-    return await lease.acquire(connection, holder, ttl_ms=TTL_MS, poll_ms=POLL_MS)
+async def take(session: PostgresSession, holder: str) -> lease.Lease:
+    return await lease.acquire(session, holder, ttl_ms=TTL_MS, poll_ms=POLL_MS)
 
 
 async def test_one_of_three_is_active(start_engine: StartEngine) -> None:
@@ -58,7 +55,7 @@ async def test_a_dead_session_frees_the_lease_before_it_expires(settings: Engine
     first.terminate()
     taken = await asyncio.wait_for(waiting, 5)
     assert taken.epoch == held.epoch + 1
-    await second.close()
+    second.terminate()
 
 
 async def test_a_silent_holder_loses_the_lease_when_it_expires(settings: EngineSettings) -> None:
@@ -75,20 +72,20 @@ async def test_a_silent_holder_loses_the_lease_when_it_expires(settings: EngineS
         raise AssertionError("the first holder still believes in its lease")
     await lease.release(first, held)
     await lease.confirm(second, taken)
-    await first.close()
-    await second.close()
+    first.terminate()
+    second.terminate()
 
 
 async def test_twenty_rivals_get_twenty_different_epochs_one_after_another(settings: EngineSettings) -> None:
-    connections = [await connect(settings) for _ in range(20)]
+    sessions = [await connect(settings) for _ in range(20)]
 
-    async def compete(connection: Connection) -> int:
-        held = await lease.acquire(connection, "rival", ttl_ms=60_000, poll_ms=5)
-        await lease.confirm(connection, held)
-        await lease.release(connection, held)
+    async def compete(session: PostgresSession) -> int:
+        held = await lease.acquire(session, "rival", ttl_ms=60_000, poll_ms=5)
+        await lease.confirm(session, held)
+        await lease.release(session, held)
         return held.epoch
 
-    epochs = await asyncio.gather(*(compete(connection) for connection in connections))
+    epochs = await asyncio.gather(*(compete(session) for session in sessions))
     assert sorted(epochs) == list(range(1, 21))
-    for connection in connections:
-        await connection.close()
+    for session in sessions:
+        session.terminate()

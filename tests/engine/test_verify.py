@@ -9,15 +9,22 @@ from services.domain.commands import (
     AmendOrder,
     CancelOrder,
     DefineVenue,
+    HoldWithdrawal,
     ListKind,
     PlaceOrder,
     PlaceOrderList,
+    RejectWithdrawal,
+    SetAccountStatus,
     SetAccountTerms,
     SetMarketStatus,
+    SettleWithdrawal,
+    SetVenueStatus,
+    TransferFunds,
 )
 from services.domain.market import MarketStatus, Venue
 from services.domain.orders import OrderType, SelfTradePrevention, Side
 from services.domain.protocol import Applied, Request
+from services.domain.standing import AccountStatus, VenueStatus
 from services.engine.runner import Engine
 from services.engine.verify import Mismatch, verify
 from services.infra.postgres import Connection
@@ -64,6 +71,14 @@ async def use_everything(engine: Engine) -> None:
         AmendOrder(ALICE, "BTCUSDT", 0, "smaller", "small", 3 * UNIT),
         special(Side.SELL, 80, self_trade_prevention=SelfTradePrevention.EXPIRE_BOTH),
         limit(BOB, Side.SELL, 97, 2),
+        HoldWithdrawal(ALICE, "BTC", 5, 1, "held"),
+        HoldWithdrawal(BOB, "BTC", 5, 1, "paid out"),
+        HoldWithdrawal(BOB, "BTC", 5, 1, "given back"),
+        SettleWithdrawal("paid out"),
+        RejectWithdrawal("given back"),
+        TransferFunds(ALICE, BOB, "BTC", 5, "gift"),
+        SetAccountStatus(9000, AccountStatus.FROZEN),
+        SetVenueStatus(VenueStatus.HALTED),
     ]
     for step in steps:
         (reply,) = await submit(engine, step)
@@ -145,7 +160,24 @@ FLIP = "set_byte({column}, 10, get_byte({column}, 10) # 1)"
         ("DELETE FROM exchange.account_terms", "account_terms: row 1000"),
         ("UPDATE exchange.markets SET status = 'TRADING'", "markets: row 'ETHBTC'"),
         ("UPDATE exchange.transfers SET amount_e8 = amount_e8 - 1 WHERE account_id = 1000", "transfers: row"),
-        ("INSERT INTO exchange.transfers VALUES ('forged', 1000, 'BTC', 5, 0, 1)", "transfers: the journal leads to 6"),
+        (
+            "INSERT INTO exchange.transfers VALUES ('forged', 1000, 'BTC', 5, 0, 1, 'DEPOSIT')",
+            "transfers: the journal leads to 11",
+        ),
+        ("UPDATE exchange.transfers SET kind = 'FEE_INCOME' WHERE kind = 'TRANSFER_IN'", "transfers: row ('gift'"),
+        ("UPDATE exchange.transfers SET counterparty_id = 1 WHERE kind = 'TRANSFER_OUT'", "transfers: row ('gift'"),
+        ("DELETE FROM exchange.transfers WHERE kind = 'WITHDRAWAL_FEE'", "transfers: row ('paid out'"),
+        ("UPDATE exchange.balances SET withdrawing_e8 = 7 WHERE withdrawing_e8 = 6", "balances: row (1000, 'BTC')"),
+        ("UPDATE exchange.withdrawals SET status = 'SETTLED' WHERE status = 'HELD'", "held withdrawals: row 'held'"),
+        ("UPDATE exchange.withdrawals SET fee_e8 = 0 WHERE status = 'SETTLED'", "withdrawals: row 'paid out'"),
+        ("UPDATE exchange.withdrawals SET status = 'HELD' WHERE status = 'REJECTED'", "withdrawals: row 'given back'"),
+        (
+            "INSERT INTO exchange.withdrawals VALUES ('forged', 1000, 'BTC', 5, 0, 'SETTLED', 0, 0, 1)",
+            "withdrawals: the journal leads to 3 rows, the table has 4",
+        ),
+        ("UPDATE exchange.account_standing SET status = 'ACTIVE'", "account_standing: row 9000"),
+        ("INSERT INTO exchange.account_standing VALUES (1000, 'FROZEN', 0, 1)", "account_standing: row 1000"),
+        ("DELETE FROM exchange.venue_standing", "venue_standing: row 0"),
         (
             "UPDATE exchange.markets SET definition = jsonb_set(definition, '{taker_fee_rate_e8}', '0')",
             "markets: row 'BTCUSDT'",

@@ -19,7 +19,7 @@ from tests.faults.checker import Summary, check
 from tests.faults.traders import Trader
 from tests.running import RunningSystem
 
-KILLS = int(os.environ.get("CROSSBOOK_KILLS", "30"))
+KILLS = int(os.environ.get("CROSSBOOK_KILLS", "12"))
 TRADERS = 6
 SEED = 20261122
 FUNDS = {"USDT": "10000000", "BTC": "1000"}

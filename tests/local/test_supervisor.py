@@ -79,6 +79,31 @@ def test_a_standby_takes_over(start_system: StartSystem) -> None:
     system.send_signal(name, signal.SIGSTOP)
     wait_until(lambda: system.active_engine() not in (None, active), 15)
     system.send_signal(name, signal.SIGCONT)
+    hands_over_when_asked_to_stop(system)
+
+
+def hands_over_when_asked_to_stop(system: RunningSystem) -> None:
+    """As in a rollout: the active engine is told to stop when both are fit, and orders go on."""
+    wait_until(lambda: all(is_fit(url) for url in system.engine_urls), 30)
+    active = system.active_engine()
+    name = next(process.name for process in system.state.processes if str(active).endswith(f":{process.port}"))
+    account = system.create_account({"USDT": "100"})
+    system.send_signal(name, signal.SIGTERM)
+    # The gateway waits for the successor within the order's own deadline: it would refuse if that took longer.
+    with closing(PublicClient(system.base_url, account.api_key, account.secret_key)) as client:
+        order = {"symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC"}
+        for _ in range(5):
+            placed = client.signed("POST", "/api/v3/order", **order, price="10000", quantity="0.001")
+            assert placed["status"] == "NEW"
+    wait_until(lambda: system.active_engine() not in (None, active), 15)
+    wait_until(lambda: all(is_fit(url) for url in system.engine_urls), 30)
+
+
+def is_fit(engine_url: str) -> bool:
+    try:
+        return httpx.get(f"{engine_url}/health/fit", timeout=2, trust_env=False).status_code == httpx.codes.OK
+    except httpx.HTTPError:
+        return False
 
 
 def test_nothing_outlives_a_killed_supervisor(start_system: StartSystem) -> None:

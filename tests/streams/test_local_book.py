@@ -42,9 +42,11 @@ class Redisturber:
 
     async def run(self) -> None:
         """Until it is told to stop: the Redis client can swallow a cancellation."""
+        acts = [self.delete, self.trim, self.flush, self.repeat]
         while not self.stopping:
             await asyncio.sleep(self._chance.uniform(0.02, 0.2))
-            act = self._chance.choice([self.delete, self.delete, self.trim, self.flush, self.repeat])
+            # Each at least once, however soon the traders are done.
+            act = self._chance.choice(acts) if len(self.done) == len(acts) else acts[len(self.done)]
             await act()
             self.done[act.__name__] = self.done.get(act.__name__, 0) + 1
 

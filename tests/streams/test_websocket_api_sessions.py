@@ -93,9 +93,10 @@ class Owner:
         self.http = http
         self.bearer: dict[str, str] = {}
         credentials = {"email": f"socket-{next(_members)}@example.com", "password": PASSWORD}
-        self.account_id = self.ask("POST", "register", credentials)["accountId"]
+        self.ask("POST", "register", credentials)
         self.access_token = self.ask("POST", "login", credentials)["accessToken"]
         self.bearer = {"Authorization": f"Bearer {self.access_token}"}
+        self.account_id = self.ask("GET", "account")["accountId"]
 
     def ask(self, method: str, path: str, body: object = None) -> Json:
         answer = self.http.request(method, f"/auth/v1/{path}", json=body, headers=self.bearer)

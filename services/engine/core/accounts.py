@@ -1,7 +1,8 @@
-"""Accounts: a free and a locked amount per asset.
+"""Accounts: a free, a locked and a withdrawing amount per asset.
 
 Invariants
-- ``free >= 0`` and ``locked >= 0``; ``locked`` is the sum of what the account's open orders reserve.
+- None of them is negative; ``locked`` is the sum of what the account's open orders reserve, ``withdrawing`` the sum of
+  what its held withdrawals and their fees take.
 - Per asset, the sum over all accounts equals ``supply``: deposits minus withdrawals.
 """
 
@@ -18,25 +19,33 @@ FEE_ACCOUNT_ID: Final = 1
 class Balance:
     """``is_touched`` while the current command has changed it and not told yet."""
 
-    __slots__ = ("account_id", "asset", "free_e8", "is_touched", "locked_e8")
+    __slots__ = ("account_id", "asset", "free_e8", "is_touched", "locked_e8", "withdrawing_e8")
 
-    def __init__(self, account_id: int, asset: str, free_e8: int = 0, locked_e8: int = 0) -> None:
+    def __init__(
+        self, account_id: int, asset: str, free_e8: int = 0, locked_e8: int = 0, withdrawing_e8: int = 0
+    ) -> None:
         self.account_id = account_id
         self.asset = asset
         self.free_e8 = free_e8
         self.locked_e8 = locked_e8
+        self.withdrawing_e8 = withdrawing_e8
         self.is_touched = False
+
+    @property
+    def total_e8(self) -> int:
+        return self.free_e8 + self.locked_e8 + self.withdrawing_e8
 
 
 class Accounts:
-    """Every balance and the special terms of every account, and which balances the current command has touched."""
+    """Every account's balances, terms and standing, and which balances the current command has touched."""
 
-    __slots__ = ("_touched", "balances", "supply", "terms")
+    __slots__ = ("_touched", "balances", "frozen", "supply", "terms")
 
     def __init__(self) -> None:
         self.balances: dict[int, dict[str, Balance]] = {}
         self.supply: dict[str, int] = {}
         self.terms: dict[int, SetAccountTerms] = {}
+        self.frozen: set[int] = set()
         self._touched: list[Balance] = []
 
     def free(self, account_id: int, asset: str) -> int:
@@ -45,7 +54,7 @@ class Accounts:
 
     def total(self, account_id: int, asset: str) -> int:
         balance = self.balances.get(account_id, _NONE).get(asset)
-        return balance.free_e8 + balance.locked_e8 if balance is not None else 0
+        return balance.total_e8 if balance is not None else 0
 
     def touch(self, account_id: int, asset: str) -> Balance:
         """Return the balance in order to change it; it starts at zero."""
@@ -92,6 +101,22 @@ class Accounts:
         self.supply[asset] = self.supply.get(asset, 0) + amount_e8
         assert balance.free_e8 >= 0, "admission checks the free balance before a withdrawal"
 
+    def hold(self, account_id: int, asset: str, amount_e8: int) -> None:
+        """Set free money aside for a withdrawal; a negative amount gives it back."""
+        balance = self.touch(account_id, asset)
+        balance.free_e8 -= amount_e8
+        balance.withdrawing_e8 += amount_e8
+        assert balance.free_e8 >= 0 and balance.withdrawing_e8 >= 0, "a hold is checked before, and ended once"
+
+    def settle_hold(self, account_id: int, asset: str, amount_e8: int, fee_e8: int) -> None:
+        """The held amount leaves the venue, the fee goes to the fee account."""
+        balance = self.touch(account_id, asset)
+        balance.withdrawing_e8 -= amount_e8 + fee_e8
+        self.supply[asset] -= amount_e8
+        if fee_e8:
+            self.touch(FEE_ACCOUNT_ID, asset).free_e8 += fee_e8
+        assert balance.withdrawing_e8 >= 0, "a hold is ended once"
+
     def trade_group(self, account_id: int) -> int:
         terms = self.terms.get(account_id)
         return terms.trade_group_id if terms is not None else 0
@@ -117,7 +142,11 @@ class Accounts:
         """Append one event per balance touched since the last call."""
         for balance in self._touched:
             balance.is_touched = False
-            events.append(BalanceChanged(balance.account_id, balance.asset, balance.free_e8, balance.locked_e8))
+            events.append(
+                BalanceChanged(
+                    balance.account_id, balance.asset, balance.free_e8, balance.locked_e8, balance.withdrawing_e8
+                )
+            )
         self._touched.clear()
 
     def imbalances(self) -> dict[str, int]:
@@ -125,7 +154,7 @@ class Accounts:
         sums: dict[str, int] = {asset: -amount for asset, amount in self.supply.items()}
         for balances in self.balances.values():
             for asset, balance in balances.items():
-                sums[asset] = sums.get(asset, 0) + balance.free_e8 + balance.locked_e8
+                sums[asset] = sums.get(asset, 0) + balance.total_e8
         return {asset: difference for asset, difference in sums.items() if difference}
 
 

@@ -7,7 +7,7 @@ Each step either names a refusal or lets the order through; the order of the ste
 from typing import Final, NamedTuple
 
 from services.domain.commands import PlaceOrder
-from services.domain.market import MarketStatus, Venue
+from services.domain.market import Venue
 from services.domain.money import MAX_E8, notional_exact
 from services.domain.orders import (
     CONTINGENT_TYPES,
@@ -28,7 +28,6 @@ from services.engine.core.triggers import is_reached
 _BUY: Final = Side.BUY
 _LIMIT: Final = OrderType.LIMIT
 _MARKET: Final = OrderType.MARKET
-_TRADING: Final = MarketStatus.TRADING
 
 
 class Admitted(NamedTuple):
@@ -72,7 +71,9 @@ class Admission:
         listing = self._listing
         if not is_well_formed(command):
             return Refusal.UNSUPPORTED_COMBINATION
-        if listing.status is not _TRADING:
+        if command.account_id in self._accounts.frozen:
+            return Refusal.ACCOUNT_FROZEN
+        if not listing.takes_orders:
             return Refusal.MARKET_CLOSED
         if (command.account_id, command.client_order_id) in listing.by_client_order_id:
             return Refusal.DUPLICATE_CLIENT_ORDER_ID

@@ -1,7 +1,6 @@
 """Amendments make an open order smaller where it stands, so it keeps its priority (dialect reference section 4.8)."""
 
 from services.domain.commands import AmendOrder
-from services.domain.market import MarketStatus
 from services.domain.money import notional_exact
 from services.domain.orders import OrderStatus
 from services.domain.refusals import Refusal
@@ -13,7 +12,7 @@ from services.engine.core.listing import Listing
 def refuse_amendment(command: AmendOrder, order: Order, listing: Listing) -> Refusal | None:
     """Why this open order cannot become what the command asks for; None if it can."""
     market = listing.market
-    if listing.status is not MarketStatus.TRADING:
+    if not listing.takes_orders:
         return Refusal.MARKET_CLOSED
     tied = order.order_list
     if order.status is OrderStatus.PENDING_NEW and tied is not None and tied.pays_pending:

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from services.domain.commands import (
     AmendOrder,
+    CancelAccountOrders,
     CancelAllOrders,
     CancelOrder,
     CancelOrderList,
@@ -19,15 +20,22 @@ from services.domain.commands import (
     DefineMarket,
     DefineVenue,
     Deposit,
+    HoldWithdrawal,
     ListKind,
     PlaceOrder,
     PlaceOrderList,
+    RejectWithdrawal,
     ReplaceOrder,
+    SetAccountStatus,
     SetAccountTerms,
     SetMarketStatus,
+    SettleWithdrawal,
+    SetVenueStatus,
+    TransferFunds,
     Withdraw,
 )
 from services.domain.events import (
+    AccountStatusSet,
     AccountTermsSet,
     CancelRefused,
     Event,
@@ -38,6 +46,7 @@ from services.domain.events import (
     OrderListChanged,
     ReplacementRefused,
     VenueDefined,
+    VenueStatusSet,
 )
 from services.domain.market import MAX_FEE_RATE_E8, Market, Venue
 from services.domain.money import MAX_E8
@@ -50,13 +59,13 @@ from services.domain.orders import (
     OrderType,
 )
 from services.domain.refusals import Refusal
+from services.domain.standing import AccountStatus, VenueStatus
 from services.engine.core.accounts import Accounts
-from services.engine.core.admission import Admission, Admitted
+from services.engine.core.admission import Admitted
 from services.engine.core.amendment import refuse_amendment
 from services.engine.core.book import Order
-from services.engine.core.consequences import Consequences
+from services.engine.core.desk import Desk, expel
 from services.engine.core.form import is_well_formed
-from services.engine.core.list_admission import ListAdmission
 from services.engine.core.listing import Listing
 from services.engine.core.order_lists import OrderList
 from services.engine.core.transfers import Transfers
@@ -74,31 +83,6 @@ _CANCELLABLE: Final = {
 _NEW: Final = OrderStatus.NEW
 
 
-class Desk:
-    """What works on one market: its checks and its turns."""
-
-    __slots__ = ("_consequences", "admission", "list_admission", "listing", "turn")
-
-    def __init__(
-        self, accounts: Accounts, listing: Listing, listings: dict[str, Listing], orders: dict[int, Order]
-    ) -> None:
-        self.listing = listing
-        self.admission = Admission(accounts, listing, listings)
-        self.list_admission = ListAdmission(self.admission, accounts, listing, listings)
-        self.turn = Turn(accounts, listing, orders)
-        self._consequences = Consequences(self.turn)
-
-    def settle(self) -> None:
-        """Carry out what has been caused so far."""
-        self._consequences.settle()
-
-    def finish(self) -> list[Event]:
-        turn = self.turn
-        if turn.prices or turn.affected or turn.agenda:
-            self._consequences.settle()
-        return turn.close()
-
-
 class Exchange:
     """State of the whole venue. Attributes are read by snapshots and queries; only ``apply`` changes them."""
 
@@ -107,6 +91,7 @@ class Exchange:
         self.listings: dict[str, Listing] = {}
         self.assets: set[str] = set()
         self.venue = Venue()
+        self.venue_status = VenueStatus.OPEN
         self.orders: dict[int, Order] = {}
         self.transfers = Transfers(self.accounts, self.assets)
         self.last_order_id = 0
@@ -124,10 +109,17 @@ class Exchange:
             AmendOrder: self._amend,
             Deposit: self.transfers.deposit,
             Withdraw: self.transfers.withdraw,
+            HoldWithdrawal: self.transfers.hold,
+            SettleWithdrawal: self.transfers.settle,
+            RejectWithdrawal: self.transfers.reject,
+            TransferFunds: self.transfers.transfer,
+            CancelAccountOrders: self._cancel_account_orders,
             DefineMarket: self._define_market,
             DefineVenue: self._define_venue,
             SetMarketStatus: self._set_market_status,
             SetAccountTerms: self._set_account_terms,
+            SetAccountStatus: self._set_account_status,
+            SetVenueStatus: self._set_venue_status,
         }
 
     def apply(self, command: Command, now_us: int) -> Outcome:
@@ -151,6 +143,7 @@ class Exchange:
     def list_market(self, market: Market) -> Listing:
         """Open a new market with an empty book."""
         listing = self.listings[market.symbol] = Listing(market)
+        listing.set_status(market.status, self.venue_status)
         self.assets.update((market.base_asset, market.quote_asset))
         self._desks[market.symbol] = Desk(self.accounts, listing, self.listings, self.orders)
         return listing
@@ -377,7 +370,7 @@ class Exchange:
         if refusal is not None:
             return refusal
         if market.status is not listing.market.status:
-            listing.status = market.status
+            listing.set_status(market.status, self.venue_status)
         listing.market = market
         if listing.status is market.status:
             return [MarketDefined(market)]
@@ -397,7 +390,7 @@ class Exchange:
             return Refusal.UNKNOWN_SYMBOL
         if listing.status is command.status:
             return Refusal.STATUS_UNCHANGED
-        listing.status = command.status
+        listing.set_status(command.status, self.venue_status)
         return [MarketStatusSet(command.symbol, command.status)]
 
     def _set_account_terms(self, command: SetAccountTerms) -> Outcome:
@@ -407,6 +400,35 @@ class Exchange:
             return Refusal.INVALID_TERMS
         self.accounts.terms[command.account_id] = command
         return [AccountTermsSet(command.account_id, command.self_trade_prevention, *rates, command.trade_group_id)]
+
+    # The venue's hand on accounts, and on itself
+
+    def _cancel_account_orders(self, command: CancelAccountOrders) -> Outcome:
+        if command.symbol and command.symbol not in self._desks:
+            return Refusal.UNKNOWN_SYMBOL
+        desks = [self._desks[command.symbol]] if command.symbol else self._desks.values()
+        return expel(desks, command.account_id, self.now_us, []) or Refusal.UNKNOWN_ORDER
+
+    def _set_account_status(self, command: SetAccountStatus) -> Outcome:
+        account_id, frozen = command.account_id, self.accounts.frozen
+        if not 0 < account_id <= MAX_E8:
+            return Refusal.INVALID_ACCOUNT
+        if (command.status is AccountStatus.FROZEN) == (account_id in frozen):
+            return Refusal.STATUS_UNCHANGED
+        cause: list[Event] = [AccountStatusSet(account_id, command.status)]
+        if command.status is AccountStatus.ACTIVE:
+            frozen.remove(account_id)
+            return cause
+        frozen.add(account_id)
+        return expel(self._desks.values(), account_id, self.now_us, cause)
+
+    def _set_venue_status(self, command: SetVenueStatus) -> Outcome:
+        if command.status is self.venue_status:
+            return Refusal.STATUS_UNCHANGED
+        self.venue_status = command.status
+        for listing in self.listings.values():
+            listing.set_status(listing.status, command.status)
+        return [VenueStatusSet(command.status)]
 
 
 def _details(command: PlaceOrder, admitted: Admitted, order_list_id: int) -> OrderDetails | None:

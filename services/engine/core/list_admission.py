@@ -5,7 +5,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from services.domain.commands import ListKind, PlaceOrder, PlaceOrderList
-from services.domain.market import MarketStatus, Venue
+from services.domain.market import Venue
 from services.domain.orders import CONTINGENT_TYPES
 from services.domain.refusals import Refusal
 from services.engine.core import filters
@@ -34,7 +34,9 @@ class ListAdmission:
         """Check a list against its market, the book and its owner's balance."""
         if not list_is_well_formed(command):
             return Refusal.UNSUPPORTED_COMBINATION
-        if self._listing.status is not MarketStatus.TRADING:
+        if command.account_id in self._accounts.frozen:
+            return Refusal.ACCOUNT_FROZEN
+        if not self._listing.takes_orders:
             return Refusal.MARKET_CLOSED
         if self._name_is_taken(command):
             return Refusal.DUPLICATE_CLIENT_ORDER_ID

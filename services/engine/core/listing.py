@@ -5,6 +5,7 @@ from typing import Final
 from services.domain.events import BookChanged
 from services.domain.market import Market, MarketStatus
 from services.domain.orders import CONTINGENT_TYPES, Side
+from services.domain.standing import VenueStatus
 from services.engine.core.average_price import AveragePrice
 from services.engine.core.book import Book, Order
 from services.engine.core.order_lists import OrderList
@@ -31,7 +32,10 @@ class OpenOrders:
 
 
 class Listing:
-    """Client order ids are unique among the open orders of one account in one market, and so are list ids."""
+    """Client order ids are unique among the open orders of one account in one market, and so are list ids.
+
+    ``takes_orders`` is what its own status and the venue's come to.
+    """
 
     __slots__ = (
         "average_price",
@@ -44,12 +48,13 @@ class Listing:
         "market",
         "open_by_account",
         "status",
+        "takes_orders",
         "triggers",
     )
 
     def __init__(self, market: Market) -> None:
         self.market = market
-        self.status: MarketStatus = market.status
+        self.set_status(market.status, VenueStatus.OPEN)
         self.book = Book()
         self.triggers = Triggers()
         self.average_price = AveragePrice()
@@ -59,6 +64,10 @@ class Listing:
         self.by_client_order_id: dict[tuple[int, str], Order] = {}
         self.open_by_account: dict[int, OpenOrders] = {}
         self.lists: dict[int, OrderList] = {}
+
+    def set_status(self, status: MarketStatus, venue_status: VenueStatus) -> None:
+        self.status = status
+        self.takes_orders = status is MarketStatus.TRADING and venue_status is VenueStatus.OPEN
 
     def paying_asset(self, side: Side) -> str:
         return self.market.quote_asset if side is _BUY else self.market.base_asset

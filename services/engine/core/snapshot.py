@@ -11,14 +11,16 @@ from collections.abc import Iterable
 
 import msgspec
 
-from services.domain.commands import ListKind, SetAccountTerms
+from services.domain.commands import HoldWithdrawal, ListKind, SetAccountTerms
 from services.domain.market import Market, MarketStatus, Venue
 from services.domain.orders import OrderState, OrderStatus
-from services.engine.core.accounts import Balance
+from services.domain.standing import VenueStatus
+from services.engine.core.accounts import Accounts, Balance
 from services.engine.core.book import Order, PriceLevels
 from services.engine.core.exchange import Exchange
 from services.engine.core.listing import Listing
 from services.engine.core.order_lists import OrderList
+from services.engine.core.transfers import Moved
 
 
 class OpenOrder(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -57,8 +59,27 @@ class ListingSnapshot(msgspec.Struct, frozen=True, array_like=True):
     lists: list[ListSnapshot]
 
 
+class HeldBalance(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    account_id: int
+    asset: str
+    free_e8: int
+    locked_e8: int
+    withdrawing_e8: int = 0
+
+
+class DoneTransfer(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """See ``Moved``."""
+
+    reference: str
+    account_id: int
+    asset: str
+    signed_e8: int
+    kind: str = ""
+    detail: int = 0
+
+
 class ExchangeSnapshot(msgspec.Struct, frozen=True, array_like=True):
-    """Balances are (account, asset, free, locked), transfers (reference, account, asset, signed amount)."""
+    """New fields are appended with a default, here as above: old snapshots stay readable."""
 
     now_us: int
     last_order_id: int
@@ -66,10 +87,13 @@ class ExchangeSnapshot(msgspec.Struct, frozen=True, array_like=True):
     last_execution_id: int
     venue: Venue
     terms: list[SetAccountTerms]
-    balances: list[tuple[int, str, int, int]]
+    balances: list[HeldBalance]
     supply: list[tuple[str, int]]
-    transfers: list[tuple[str, int, str, int]]
+    transfers: list[DoneTransfer]
     listings: list[ListingSnapshot]
+    holds: list[HoldWithdrawal] = []
+    frozen: list[int] = []
+    venue_status: VenueStatus = VenueStatus.OPEN
 
 
 def capture(exchange: Exchange) -> ExchangeSnapshot:
@@ -81,14 +105,13 @@ def capture(exchange: Exchange) -> ExchangeSnapshot:
         exchange.last_execution_id,
         exchange.venue,
         [accounts.terms[account_id] for account_id in sorted(accounts.terms)],
-        sorted(
-            (account_id, asset, balance.free_e8, balance.locked_e8)
-            for account_id, balances in accounts.balances.items()
-            for asset, balance in balances.items()
-        ),
+        _capture_balances(accounts),
         sorted(accounts.supply.items()),
-        [(reference, *transfer) for reference, transfer in exchange.transfers.window.items()],
+        [DoneTransfer(reference, *moved) for reference, moved in exchange.transfers.window.items()],
         [_capture_listing(exchange.listings[symbol]) for symbol in sorted(exchange.listings)],
+        [held for _, held in sorted(exchange.transfers.holds.items())],
+        sorted(accounts.frozen),
+        exchange.venue_status,
     )
 
 
@@ -99,12 +122,20 @@ def restore(snapshot: ExchangeSnapshot) -> Exchange:
     exchange.last_order_list_id = snapshot.last_order_list_id
     exchange.last_execution_id = snapshot.last_execution_id
     exchange.venue = snapshot.venue
+    exchange.venue_status = snapshot.venue_status
     exchange.accounts.terms.update((terms.account_id, terms) for terms in snapshot.terms)
-    for account_id, asset, free_e8, locked_e8 in snapshot.balances:
-        exchange.accounts.balances.setdefault(account_id, {})[asset] = Balance(account_id, asset, free_e8, locked_e8)
+    for held in snapshot.balances:
+        exchange.accounts.balances.setdefault(held.account_id, {})[held.asset] = Balance(
+            held.account_id, held.asset, held.free_e8, held.locked_e8, held.withdrawing_e8
+        )
     exchange.accounts.supply.update(snapshot.supply)
-    for reference, account_id, asset, signed_e8 in snapshot.transfers:
-        exchange.transfers.window[reference] = (account_id, asset, signed_e8)
+    exchange.accounts.frozen.update(snapshot.frozen)
+    for done in snapshot.transfers:
+        exchange.transfers.window[done.reference] = Moved(
+            done.account_id, done.asset, done.signed_e8, done.kind, done.detail
+        )
+    for hold in snapshot.holds:
+        exchange.transfers.add_hold(hold)
     for listed in snapshot.listings:
         _restore_listing(exchange, listed)
     return exchange
@@ -113,6 +144,15 @@ def restore(snapshot: ExchangeSnapshot) -> Exchange:
 def state_hash(snapshot: ExchangeSnapshot) -> bytes:
     """SHA-256 over the canonical bytes of the state."""
     return hashlib.sha256(msgspec.msgpack.encode(snapshot)).digest()
+
+
+def _capture_balances(accounts: Accounts) -> list[HeldBalance]:
+    held = sorted(
+        (account_id, asset, balance.free_e8, balance.locked_e8, balance.withdrawing_e8)
+        for account_id, balances in accounts.balances.items()
+        for asset, balance in balances.items()
+    )
+    return [HeldBalance(*balance) for balance in held]
 
 
 def _capture_listing(listing: Listing) -> ListingSnapshot:
@@ -169,7 +209,7 @@ def _restore_order(captured: OpenOrder) -> Order:
 
 def _restore_listing(exchange: Exchange, listed: ListingSnapshot) -> None:
     listing = exchange.list_market(listed.market)
-    listing.status = listed.status
+    listing.set_status(listed.status, exchange.venue_status)
     listing.book.update_id = listed.update_id
     listing.last_price_e8 = listed.last_price_e8
     listing.last_trade_id = listed.last_trade_id

@@ -300,12 +300,13 @@ class Turn:
 
     def cancel(self, order: Order, cancel_id: str) -> None:
         """Cancel an order and, if it belongs to a list, all of the list."""
-        if order.special is None or order.special.order_list is None:
-            self.end(order, _CANCELED, ExpiryReason.NONE, cancel_id)
-            return
-        for leg in order.special.order_list.legs:
-            if leg.status in OPEN_STATUSES:
-                self.end(leg, _CANCELED, ExpiryReason.NONE, cancel_id)
+        for leg in _tied_together(order):
+            self.end(leg, _CANCELED, ExpiryReason.NONE, cancel_id)
+
+    def expel(self, order: Order) -> None:
+        """End an order, and all of its list, because the venue wants it."""
+        for leg in _tied_together(order):
+            self.end(leg, OrderStatus.EXPIRED, ExpiryReason.EXCHANGE_CANCELED)
 
     def reject(self, order: Order) -> None:
         """It cannot take part after all: no price to peg to, no longer the money, or a filter in the way."""
@@ -368,6 +369,13 @@ class Turn:
             keeper.reserved_e8 += received_e8
         if order.remaining_e8:
             self.affected[order.order_id] = order
+
+
+def _tied_together(order: Order) -> list[Order]:
+    """The open orders of its list, itself included; only itself if it has none."""
+    if order.special is None or order.special.order_list is None:
+        return [order]
+    return [leg for leg in order.special.order_list.legs if leg.status in OPEN_STATUSES]
 
 
 def _expiry_reason(order: Order) -> ExpiryReason:

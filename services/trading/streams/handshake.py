@@ -6,8 +6,8 @@ It is refused before it is one, with an HTTP status and the dialect's error.
 from starlette.responses import Response
 from starlette.websockets import WebSocket
 
+from services.infra.addresses import client_address
 from services.trading import errors
-from services.trading.addresses import client_address
 from services.trading.endpoint import Services
 from services.trading.errors import DialectError, Limited
 

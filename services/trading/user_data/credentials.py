@@ -11,7 +11,7 @@ import contextlib
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from services.trading.addresses import Address, within
+from services.infra.addresses import Address, within
 from services.trading.errors import DialectError
 from services.trading.principals import Principals, WebSession
 

@@ -18,6 +18,7 @@ from services.domain.events import (
     BalanceChanged,
     Event,
     FundsDeposited,
+    FundsTransferred,
     FundsWithdrawn,
     MatchPrevented,
     OrderAccepted,
@@ -29,6 +30,7 @@ from services.domain.events import (
     OrderListState,
     OrderTriggered,
     ReplacementRefused,
+    WithdrawalSettled,
 )
 from services.domain.market import Market
 from services.domain.money import format_e8, notional_exact
@@ -137,10 +139,21 @@ class _Telling:
                 self._amendment(event)
             case ReplacementRefused():
                 self._refusal(event)
+            case _:
+                self._move(event)
+
+    def _move(self, event: Event) -> None:
+        """What came in and went out. Money that is only set aside, or given back, has not moved."""
+        match event:
             case FundsDeposited():
                 self._transfer(event.account_id, event.asset, event.amount_e8)
             case FundsWithdrawn():
                 self._transfer(event.account_id, event.asset, -event.amount_e8)
+            case FundsTransferred():
+                self._transfer(event.account_id, event.asset, -event.amount_e8)
+                self._transfer(event.to_account_id, event.asset, event.amount_e8)
+            case WithdrawalSettled():
+                self._transfer(event.account_id, event.asset, -event.amount_e8 - event.fee_e8)
             case _:
                 pass
 

@@ -17,8 +17,8 @@ from starlette.datastructures import QueryParams
 from starlette.websockets import WebSocket
 
 from services.infra import postgres
+from services.infra.addresses import client_address
 from services.trading import errors, metrics
-from services.trading.addresses import client_address
 from services.trading.authentication import NOBODY
 from services.trading.endpoint import Endpoint, Security, Services, parse_time_unit, perform
 from services.trading.errors import DialectError

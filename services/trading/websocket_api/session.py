@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
+from services.infra.addresses import Address
 from services.trading import errors
-from services.trading.addresses import Address
 from services.trading.authentication import Caller, Claim, allowed_key, authenticate, recognize
 from services.trading.endpoint import Endpoint, Services
 from services.trading.errors import DialectError

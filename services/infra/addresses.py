@@ -36,6 +36,15 @@ def client_address(scope: Scope, trusted_proxies: tuple[Network, ...]) -> Addres
     return address
 
 
+def is_forwarded_securely(scope: Scope, trusted_proxies: tuple[Network, ...]) -> bool:
+    """Whether a trusted proxy says that the client came to it over TLS."""
+    client = scope.get("client")
+    address = parse(client[0]) if client is not None else None
+    if address is None or not within(address, trusted_proxies):
+        return False
+    return any(name == b"x-forwarded-proto" and value == b"https" for name, value in scope["headers"])
+
+
 def within(address: Address, networks: tuple[Network, ...]) -> bool:
     return any(address in network for network in networks)
 

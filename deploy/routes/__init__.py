@@ -1,0 +1,1 @@
+"""The table of public routes, and what is made from it: Kong's file, nginx', Envoy's, and the chart's copy."""
