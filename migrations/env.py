@@ -13,9 +13,16 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from services.auth import schema as auth_schema
+from services.backoffice import schema as backoffice_schema
 from services.engine import schema as engine_schema
+from services.notifier import schema as notifier_schema
 
-TARGETS: list[MetaData] = [engine_schema.metadata, auth_schema.metadata]
+TARGETS: list[MetaData] = [
+    engine_schema.metadata,
+    auth_schema.metadata,
+    backoffice_schema.metadata,
+    notifier_schema.metadata,
+]
 OWNED_SCHEMAS = frozenset(target.schema for target in TARGETS)
 LOCK_TIMEOUT_MS = 4_000
 STATEMENT_TIMEOUT_MS = 60_000

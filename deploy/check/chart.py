@@ -6,8 +6,8 @@ the models of their definitions, and a compiler finds fields that those do not h
 
 import json
 import tempfile
-from collections.abc import Iterator, Mapping
-from functools import cache
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -42,17 +42,26 @@ def is_linted(root: Path) -> str:
 def fits_schemas(root: Path) -> str:
     """Every values file with every version of Kubernetes."""
     seen: list[Manifest] = []
+    failures = []
     for version in KUBERNETES_VERSIONS:
         rendered = [manifest for path in values_files(root) for manifest in render(root, path, version)]
-        distinct = {json.dumps(manifest, sort_keys=True): manifest for manifest in rendered}
-        validate_builtin(list(distinct.values()), version)
-        seen = list(distinct.values())
-    validate_kong(seen)
-    validate_custom(seen)
+        seen = list({json.dumps(manifest, sort_keys=True): manifest for manifest in rendered}.values())
+        failures += _failures(partial(validate_builtin, seen, version))
+    failures += [*_failures(partial(validate_kong, seen)), *_failures(partial(validate_custom, seen))]
+    if failures:
+        raise Failed("\n".join(failures))
     kinds = {manifest["kind"] for manifest in seen}
     return f"{len(values_files(root))} values files, {len(seen)} manifests of {len(kinds)} kinds, Kubernetes " + (
         " and ".join(KUBERNETES_VERSIONS)
     )
+
+
+def _failures(validate: Callable[[], None]) -> list[str]:
+    try:
+        validate()
+    except Failed as failed:
+        return [str(failed)]
+    return []
 
 
 def keeps_house_rules(root: Path) -> str:
@@ -97,7 +106,7 @@ def render(root: Path, values: Path, version: str) -> list[dict[str, Any]]:
     return [manifest for manifest in yaml.safe_load_all(text) if manifest]
 
 
-def validate_builtin(manifests: list[dict[str, Any]] | list[Manifest], version: str) -> None:
+def validate_builtin(manifests: list[Manifest], version: str) -> None:
     """Kubernetes' own kinds, strictly."""
     with tempfile.TemporaryDirectory(prefix="crossbook-manifests-") as name:
         paths = []
@@ -135,9 +144,9 @@ def validate_custom(manifests: list[Manifest]) -> None:
         raise Missing("the npm packages are not installed (make deploy-tools)")
     script = (Path(__file__).parent / "custom_resources.mjs").read_text()
     complaints = json.loads(NODE.run("--input-type=module", "--eval", script, cwd=packages, stdin=json.dumps(modelled)))
-    if complaints:
-        raise Failed("\n".join(complaints))
-    _compile(modelled, packages)
+    failures = [*complaints, *_failures(partial(_compile, modelled, packages))]
+    if failures:
+        raise Failed("\n".join(failures))
 
 
 def _compile(manifests: list[Manifest], packages: Path) -> None:

@@ -6,8 +6,13 @@ Each is a function from the rendered manifests to complaints.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from deploy.check import service_settings
+
 Manifests = Sequence[Mapping[str, Any]]
 Rule = Callable[[Manifests], Iterator[str]]
+_BY_HAND: Final = {
+    f"CROSSBOOK_{name}" for name in ("DATABASE_URL", "REDIS_URL", "INTERNAL_TOKEN", "ENCRYPTION_KEY", "REPLICA_URL")
+}
 _WORKLOADS: Final = ("Deployment", "StatefulSet", "Job")
 
 
@@ -58,6 +63,24 @@ def pods_have_time_to_stop(manifests: Manifests) -> Iterator[str]:
         needed_s = drain_s + int(environment["CROSSBOOK_SHUTDOWN_TIMEOUT_S"])
         if pod["terminationGracePeriodSeconds"] <= needed_s:
             yield f"{name} needs {needed_s} s to stop and has {pod['terminationGracePeriodSeconds']} s"
+
+
+def services_are_told_what_they_must_know(manifests: Manifests) -> Iterator[str]:
+    """By their own settings; what secrets bring is known where they are made here."""
+    secret_keys = {
+        secret["metadata"]["name"]: set(secret["spec"]["target"]["template"]["data"])
+        for secret in _of(manifests, "ExternalSecret")
+    }
+    for name, pod in _pods(_of(manifests, "Deployment", "StatefulSet")):
+        container = pod["containers"][0]
+        told = {variable["name"] for variable in container["env"]}
+        sources = [source["secretRef"]["name"] for source in container["envFrom"]]
+        for source in sources:
+            # Made by hand, it has what templates/secrets.yaml would put there.
+            told |= secret_keys.get(source, _BY_HAND)
+        found = service_settings.complaints(container["args"][0], told)
+        known = _BY_HAND if not secret_keys else set()
+        yield from (f"{name}: {complaint}" for complaint in found if complaint.split()[-1] not in known)
 
 
 def references_lead_somewhere(manifests: Manifests) -> Iterator[str]:
@@ -147,6 +170,7 @@ RULES: Final[tuple[Rule, ...]] = (
     containers_are_bounded,
     servers_have_probes,
     pods_have_time_to_stop,
+    services_are_told_what_they_must_know,
     references_lead_somewhere,
     every_workload_has_what_it_needs,
     selectors_select,

@@ -2,6 +2,7 @@
 
 import sys
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -51,6 +52,9 @@ def _outcome(check: Check, root: Path) -> tuple[str, str]:
         return "skip", f"{versions}: {missing}"
     except Failed as failed:
         return "FAIL", f"{versions}:\n{_indented(str(failed))}"
+    except Exception:
+        # One that breaks must not keep the others from being run.
+        return "FAIL", f"{versions}:\n{_indented(traceback.format_exc())}"
 
 
 def _indented(text: str) -> str:

@@ -9,7 +9,7 @@ import re
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from deploy.check.tools import BUILDAH, CYCLONEDX, DEBOOTSTRAP, PODMAN, TOOLS, Failed, Missing, run
 
@@ -19,9 +19,10 @@ SUITE: Final = "bookworm"
 PYTHON: Final = "python3-venv"
 USER: Final = "10001:10001"
 BUILD_TIMEOUT_S: Final = 600
+MAX_LOG_CHARS: Final = 2_000
 # Runs where there is neither systemd nor a cgroup of one's own.
 _CONF: Final = """[containers]
-default_ulimits = ["nofile=1024:4096", "nproc=1024:1024"]
+default_ulimits = ["nofile=4096:4096", "nproc=4096:4096"]
 [engine]
 runtime = "runc"
 cgroup_manager = "cgroupfs"
@@ -40,6 +41,12 @@ print(json.dumps({"packages": found, "uid": os.getuid(), "python": sys.version.s
 
 def podman(*arguments: str | Path, stdin: str | None = None, timeout_s: float = 120) -> str:
     return PODMAN.run(*arguments, stdin=stdin, timeout_s=timeout_s, variables=_variables())
+
+
+def logs(container: str) -> str:
+    """The end of all that it printed; podman keeps the two streams apart."""
+    script = 'exec "$0" logs --tail 15 "$1" 2>&1'
+    return run(("sh", "-c", script, PODMAN.path(), container), variables=_variables())[-MAX_LOG_CHARS:]
 
 
 def is_built(root: Path) -> str:
@@ -158,8 +165,3 @@ def _variables() -> dict[str, str]:
         TOOLS.mkdir(exist_ok=True)
         conf.write_text(_CONF)
     return {"CONTAINERS_CONF": str(conf)}
-
-
-def inspect(name: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(podman("inspect", name))[0]
-    return found

@@ -11,7 +11,8 @@ import msgspec
 import typer
 
 from services.domain.money import format_e8
-from services.local import terms
+from services.local import notices, terms
+from services.local.admin import admin
 from services.local.data_directory import DataDirectory, DataDirectoryError, RunState
 from services.local.embedded import EmbeddedError
 from services.local.internal import InternalClient, NotDone
@@ -40,6 +41,9 @@ account.command("terms")(terms.account_terms)
 app.add_typer(account, name="account")
 app.add_typer(terms.market, name="market")
 app.add_typer(terms.venue, name="venue")
+app.command("outbox")(notices.outbox)
+app.add_typer(notices.notices, name="notices")
+app.add_typer(admin, name="admin")
 
 Amounts = Annotated[
     list[str] | None,
@@ -83,8 +87,8 @@ def up_command(
 ) -> None:
     """Start the exchange here, in the foreground, until Ctrl-C.
 
-    Starts PostgreSQL, Redis, auth, engine and trading under one supervisor, which restarts what dies. All data stays in
-    the data directory: starting again continues where you stopped.
+    Starts PostgreSQL, Redis and the services under one supervisor, which restarts what dies. All data stays in the data
+    directory: starting again continues where you stopped.
 
     - `crossbook up` — on http://127.0.0.1:8080 with a demo account
     - `crossbook up --port 9000 --data-dir /tmp/second --no-demo` — a second, empty one beside it

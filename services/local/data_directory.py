@@ -3,9 +3,10 @@
     crossbook.txt   says whose directory this is; --fresh deletes nothing without it
     lock            held by the supervisor, and by its guard until the last child is gone
     run.json        processes, ports and URLs while it runs
-    secrets.json    internal token and encryption key, generated once
+    secrets.json    internal token, encryption key and the local provider's secret, generated once
     demo.json       the demo accounts' API keys
     tls/            certificate and key for TLS, made on first use
+    outbox/         mails and SMS that would have been sent
     postgres/ redis/ logs/
 
 Files that hold or lead to secrets are readable by their owner only, and are replaced whole or not at all.
@@ -26,7 +27,7 @@ import msgspec
 
 MARKER: Final = "crossbook.txt"
 MARKER_TEXT: Final = "This directory belongs to Crossbook, a local exchange. `crossbook up --fresh` empties it.\n"
-CONTENTS: Final = ("postgres", "redis", "logs", "tls", "secrets.json", "demo.json", "run.json")
+CONTENTS: Final = ("postgres", "redis", "logs", "tls", "outbox", "secrets.json", "demo.json", "run.json")
 LOCK_POLL_S: Final = 0.05
 
 T = TypeVar("T")
@@ -41,6 +42,8 @@ class Secrets(msgspec.Struct, frozen=True, rename="camel"):
 
     internal_token: str
     encryption_key: str
+    # Empty in directories of before there were providers.
+    provider_secret: str = ""
 
 
 class ProcessState(msgspec.Struct, frozen=True, rename="camel"):
@@ -68,6 +71,8 @@ class RunState(msgspec.Struct, frozen=True, rename="camel"):
     # Empty without TLS.
     tls_url: str = ""
     tls_certificate: str = ""
+    notifier_url: str = ""
+    backoffice_url: str = ""
 
     def process(self, name: str) -> ProcessState:
         return next(process for process in self.processes if process.name == name)
@@ -82,6 +87,7 @@ class DataDirectory:
         self.redis = self.root / "redis"
         self.logs = self.root / "logs"
         self.demo = self.root / "demo.json"
+        self.outbox = self.root / "outbox"
         self.tls = self.root / "tls"
         self.tls_certificate = self.tls / "certificate.pem"
         self.tls_key = self.tls / "key.pem"
@@ -143,6 +149,8 @@ class DataDirectory:
         if known is None:
             key = base64.b64encode(secrets.token_bytes(32)).decode()
             known = Secrets(internal_token=secrets.token_urlsafe(32), encryption_key=key)
+        if not known.provider_secret:
+            known = msgspec.structs.replace(known, provider_secret=secrets.token_urlsafe(32))
             write_private(self._secrets, known)
         return known
 

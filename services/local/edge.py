@@ -1,19 +1,21 @@
-"""The one public port of a local exchange: the trading service, with the auth service and the terminal behind it.
+"""The one public port of a local exchange: the trading service, with the other services and the terminal behind it.
 
 In production a gateway (Kong) routes by path. Here one ASGI application does:
 
     /auth/* and /.well-known/*   forwarded to the auth process
+    /notifier/v1/*, /outbox      forwarded to the notifier
+    /wallet/v1/*, /admin/v1/*    forwarded to the back office
     the web terminal             ``page.py``; paths of the API are never its
     /local/v1/demo-funds         ``demo_funds.py``, where the local run gives play money
     everything else              the trading application, in this process
 
-Internal routes stay internal: only those two prefixes are forwarded, and a path with dot segments is no path.
+Internal routes stay internal: only those prefixes are forwarded, and a path with dot segments is no path.
 
 If asked to, it listens on a second port with TLS too, for clients that refuse anything else; behind both ports is one
 application.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -32,7 +34,6 @@ from services.local.page import Page
 from services.trading.app import before_shutdown, create_app
 from services.trading.settings import TradingSettings
 
-FORWARDED_PREFIXES: Final = ("/auth/", "/.well-known/")
 MAX_BODY_BYTES: Final = 64 * 1024
 CONNECT_TIMEOUT_S: Final = 1.0
 # Hashing passwords takes its turn.
@@ -57,6 +58,8 @@ class EdgeSettings(TradingSettings):
     ``demo_funds`` lets everybody who signs in have play money, deposited through the exchange in ``local_directory``.
     """
 
+    notifier_url: str
+    backoffice_url: str
     local_directory: Path
     demo_funds: bool = False
     tls_port: int | None = Field(default=None, ge=1, le=65535)
@@ -84,14 +87,23 @@ class Edge:
         self._demo_funds = (
             demo_funds.DemoFunds(DataDirectory(settings.local_directory), trading) if settings.demo_funds else None
         )
-        self._forwarder = Forwarder(settings.auth_url)
-        self._auth = web.BodyLimit(
-            self._forwarder, MAX_BODY_BYTES, _refuse(413, "body_too_large", "Send a smaller request.")
-        )
+        auth = Forwarder("auth", settings.auth_url)
+        notifier = Forwarder("notifier", settings.notifier_url)
+        backoffice = Forwarder("backoffice", settings.backoffice_url)
+        # The first that a path begins with.
+        self._forwarders: Mapping[str, Forwarder] = {
+            "/auth/": auth,
+            "/.well-known/": auth,
+            "/notifier/v1/": notifier,
+            "/outbox": notifier,
+            "/wallet/v1/": backoffice,
+            "/admin/v1/": backoffice,
+        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"].startswith(FORWARDED_PREFIXES):
-            await self._auth(scope, receive, send)
+        forwarder = self._forwarder(scope)
+        if forwarder is not None:
+            await forwarder(scope, receive, send)
             return
         if self._page.takes(scope):
             await self._page(scope, receive, send)
@@ -103,14 +115,26 @@ class Edge:
             await self._trading(scope, receive, send)
         finally:
             if scope["type"] == "lifespan":
-                await self._forwarder.close()
+                for forwarder in self._forwarders.values():
+                    await forwarder.close()
+
+    def _forwarder(self, scope: Scope) -> "Forwarder | None":
+        if scope["type"] != "http":
+            return None
+        found = (to for prefix, to in self._forwarders.items() if scope["path"].startswith(prefix))
+        return next(found, None)
 
 
 class Forwarder:
-    """Passes a request on with its body read, and the answer back as it arrives."""
+    """Passes a request on to a service with its body read, and the answer back as it arrives."""
 
-    def __init__(self, upstream_url: str) -> None:
+    def __init__(self, service: str, upstream_url: str) -> None:
+        self._service = service
         self._upstream = httpx.URL(upstream_url)
+        self._unavailable = _refuse(502, f"{service}_unavailable", "Not available now; try again in a few seconds.")
+        self._bounded = web.BodyLimit(
+            self._forward, MAX_BODY_BYTES, _refuse(413, "body_too_large", "Send a smaller request.")
+        )
         self._client = httpx.AsyncClient(
             timeout=httpx.Timeout(RESPONSE_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
             limits=httpx.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS),
@@ -122,6 +146,9 @@ class Forwarder:
         await self._client.aclose()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._bounded(scope, receive, send)
+
+    async def _forward(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         if any(segment in {".", ".."} for segment in scope["path"].split("/")):
             await _refuse(404, "not_found", "There is nothing here; check the path.")(scope, receive, send)
@@ -133,8 +160,8 @@ class Forwarder:
         try:
             answer = await self._client.send(self._outgoing(request, body), stream=True)
         except httpx.HTTPError as error:
-            _log.warning("auth_unreachable", reason=type(error).__name__)
-            await _AUTH_UNAVAILABLE(scope, receive, send)
+            _log.warning("service_unreachable", upstream=self._service, reason=type(error).__name__)
+            await self._unavailable(scope, receive, send)
             return
         try:
             await _relay(answer)(scope, receive, send)
@@ -181,11 +208,8 @@ def _relay(answer: httpx.Response) -> StreamingResponse:
 
 
 def _refuse(status: int, code: str, message: str) -> JSONResponse:
-    """An answer in the auth service's own format."""
+    """An answer in the format of the services behind."""
     return JSONResponse({"code": code, "message": message}, status_code=status)
-
-
-_AUTH_UNAVAILABLE: Final = _refuse(502, "auth_unavailable", "Sign-in is not available; try again in a few seconds.")
 
 
 def main() -> None:

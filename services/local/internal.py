@@ -131,6 +131,24 @@ class InternalClient:
             time.sleep(RETRY_S)
         raise NotDone(f"{what} may or may not have been done: {doubt}")
 
+    def parked(self, limit: int) -> list[dict[str, Any]]:
+        """Return the deliveries of notices that were given up, newest first."""
+        response = self._ask_notifier("GET", f"parked?limit={limit}")
+        found: list[dict[str, Any]] = response.json()
+        return found
+
+    def retry_parked(self, delivery_id: str) -> None:
+        self._ask_notifier("POST", f"parked/{delivery_id}/retry")
+
+    def _ask_notifier(self, method: str, path: str) -> httpx.Response:
+        try:
+            response = self._http.request(method, f"{self.state.notifier_url}/internal/{path}")
+        except httpx.HTTPError as error:
+            raise NotDone(f"the notifier does not answer: {type(error).__name__}") from error
+        if not response.is_success:
+            raise NotDone(f"the notifier refused ({response.status_code}): {response.text}")
+        return response
+
     def engine_status(self) -> list[dict[str, Any]]:
         """Return what each engine says of itself; one that does not answer says nothing."""
         answers = []
@@ -142,6 +160,10 @@ class InternalClient:
                 continue
             answers.append(response.json())
         return answers
+
+    def send(self, method: str, url: str, **how: Any) -> httpx.Response:
+        """Ask a service with the internal credential shown."""
+        return self._http.request(method, url, **how)
 
     def _ask_active_engine(self, request: Command) -> Reply | None:
         deadline_us = time.time_ns() // 1000 + int(COMMAND_DEADLINE_S * 1_000_000)

@@ -18,7 +18,7 @@ SOURCE: Final = Path(__file__).parents[2] / "web"
 # Whatever is below these is the API's to answer, also what it answers with 404.
 API_PREFIXES: Final = (
     *("/api/", "/sapi/", "/fapi/", "/dapi/", "/auth/", "/wallet/", "/admin/", "/notifier/", "/local/", "/internal/"),
-    *("/ws", "/stream", "/health/", "/metrics", "/openapi.json", "/.well-known/"),
+    *("/ws", "/stream", "/health/", "/metrics", "/openapi.json", "/.well-known/", "/outbox"),
 )
 _CONFIG: Final = "/config.json"
 _DOCUMENT: Final = "index.html"
@@ -32,14 +32,14 @@ _NOT_BUILT: Final = (
 class Page:
     """``takes`` says whether a request is the page's; calling it answers."""
 
-    def __init__(self, source: Path = SOURCE, *, demo_funds: bool = False, mailbox: bool = False) -> None:
+    def __init__(self, source: Path = SOURCE, *, demo_funds: bool = False) -> None:
         self._dist = source / "dist"
         policy: dict[str, Any] = json.loads((source / "security-headers.json").read_text())
         headers: dict[str, str] = policy["headers"]
         # One origin serves page and API here.
         self._headers = {name: value.replace("$API_ORIGINS", "") for name, value in headers.items()}
         self._cache_control: dict[str, str] = policy["cacheControl"]
-        self._config = {"apiOrigin": "", "demoFunds": demo_funds, "mailbox": mailbox}
+        self._config = {"apiOrigin": "", "demoFunds": demo_funds, "outbox": True}
 
     def takes(self, scope: Scope) -> bool:
         """Nothing but reading, and nothing of the API's."""

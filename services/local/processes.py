@@ -14,6 +14,7 @@ from functools import partial
 from typing import Final
 
 import httpx
+import msgspec
 
 from services.domain.money import parse_e8
 from services.local.certificate import ensure_certificate
@@ -47,6 +48,8 @@ class Addresses:
     public_port: int
     tls_port: int | None
     auth_port: int
+    backoffice_port: int
+    notifier_port: int
     engine_ports: tuple[int, ...]
 
     @property
@@ -63,6 +66,14 @@ class Addresses:
         return f"http://{HOST}:{self.auth_port}"
 
     @property
+    def backoffice_url(self) -> str:
+        return f"http://{HOST}:{self.backoffice_port}"
+
+    @property
+    def notifier_url(self) -> str:
+        return f"http://{HOST}:{self.notifier_port}"
+
+    @property
     def engine_urls(self) -> list[str]:
         return [f"http://{HOST}:{port}" for port in self.engine_ports]
 
@@ -70,11 +81,11 @@ class Addresses:
 def choose_addresses(public_port: int, tls_port: int | None, engines: int) -> Addresses:
     """Find a free port for every internal listener."""
     with ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(engines + 1)]
+        sockets = [held.enter_context(socket.socket()) for _ in range(engines + 3)]
         for candidate in sockets:
             candidate.bind((HOST, 0))
-        auth, *engine = (candidate.getsockname()[1] for candidate in sockets)
-    return Addresses(public_port, tls_port, auth, tuple(engine))
+        auth, backoffice, notifier, *engine = (candidate.getsockname()[1] for candidate in sockets)
+    return Addresses(public_port, tls_port, auth, backoffice, notifier, tuple(engine))
 
 
 def port_is_free(port: int) -> bool:
@@ -143,6 +154,30 @@ class Processes:
         }
         return self._service("auth", "services.auth", self._addresses.auth_port, settings)
 
+    def notifier(self) -> ChildSpec:
+        """Mails and SMS become files of the outbox, and webhooks may lead to this machine."""
+        settings = {
+            "CROSSBOOK_ENCRYPTION_KEY": self._secrets.encryption_key,
+            "CROSSBOOK_AUTH_URL": self._addresses.auth_url,
+            "CROSSBOOK_PUBLIC_BASE_URL": self._addresses.base_url,
+            "CROSSBOOK_WEBHOOKS_MAY_BE_LOCAL": "true",
+            "CROSSBOOK_OUTBOX_DIRECTORY": str(self._directory.outbox),
+            "CROSSBOOK_EMAIL_BY": os.environ.get("CROSSBOOK_EMAIL_BY", "outbox"),
+            "CROSSBOOK_SMS_BY": os.environ.get("CROSSBOOK_SMS_BY", "outbox"),
+        }
+        return self._service("notifier", "services.notifier", self._addresses.notifier_port, settings)
+
+    def backoffice(self) -> ChildSpec:
+        """One provider, who may report on every network; its secret is the directory's."""
+        provider = {"secrets": [self._secrets.provider_secret], "networks": ["CROSSBOOK"]}
+        providers = msgspec.json.encode({"local": provider}).decode()
+        settings = {
+            "CROSSBOOK_ENGINE_URLS": ",".join(self._addresses.engine_urls),
+            "CROSSBOOK_AUTH_URL": self._addresses.auth_url,
+            "CROSSBOOK_PROVIDERS": os.environ.get("CROSSBOOK_PROVIDERS", providers),
+        }
+        return self._service("backoffice", "services.backoffice", self._addresses.backoffice_port, settings)
+
     def engines(self) -> list[ChildSpec]:
         """The first that gets the lease is the active one; a standby is as alive, but not ready for orders."""
         ports = self._addresses.engine_ports
@@ -160,6 +195,8 @@ class Processes:
         settings = {
             "CROSSBOOK_ENGINE_URLS": ",".join(self._addresses.engine_urls),
             "CROSSBOOK_AUTH_URL": self._addresses.auth_url,
+            "CROSSBOOK_NOTIFIER_URL": self._addresses.notifier_url,
+            "CROSSBOOK_BACKOFFICE_URL": self._addresses.backoffice_url,
             "CROSSBOOK_LIMITS": self._limits,
             "CROSSBOOK_DEMO_FUNDS": str(self._demo_funds).lower(),
         }

@@ -116,7 +116,13 @@ class LocalExchange:
         # 2. The schema, and a database role for each service.
         await self._migrate()
         # 3. The services. They find each other by address, so they can start together.
-        await self._start(processes.auth(), *processes.engines(), processes.trading())
+        await self._start(
+            processes.auth(),
+            *processes.engines(),
+            processes.trading(),
+            processes.notifier(),
+            processes.backoffice(),
+        )
         await self._await_active_engine()
         # 4. Somebody to trade with.
         demo = await self._provide_demo() if self._options.demo else None
@@ -166,8 +172,10 @@ class LocalExchange:
             database_url=processes.postgres_server.url(DATABASE),
             redis_url=processes.redis_server.url,
             processes=[child.state() for child in self._children],
+            backoffice_url=addresses.backoffice_url,
             tls_url=addresses.tls_url,
             tls_certificate=str(self._directory.tls_certificate) if addresses.tls_url else "",
+            notifier_url=addresses.notifier_url,
         )
 
     def _publish_state(self) -> None:
@@ -186,6 +194,7 @@ def welcome(addresses: Addresses, directory: DataDirectory, demo: Demo | None) -
         f"  Terminal     {base_url}",
         f"  REST         {base_url}/api/v3",
         f"  API docs     {base_url}/openapi.json",
+        f"  Mail, SMS    {base_url}/outbox",
         f"  Data, logs   {directory.root}, {directory.logs}",
         "  Stop         Ctrl-C here, or elsewhere: crossbook down",
     ]

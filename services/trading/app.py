@@ -20,6 +20,7 @@ from services.infra.addresses import client_address
 from services.infra.memory import settle_memory
 from services.infra.web import BodyLimit, RequestId
 from services.trading import errors, metrics, openapi
+from services.trading.back_office import BackOffice
 from services.trading.endpoint import Services, serve
 from services.trading.errors import DialectError
 from services.trading.feed import Feed
@@ -109,6 +110,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     rules = parse_limits(settings.limits)
     limits = Limits(rules, client) if rules else None
     user_data = UserData(settings, feed, pool, principals, client)
+    back_office = BackOffice(settings)
     app.state.services = Services(
         settings,
         pool,
@@ -122,6 +124,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         connections,
         books,
         user_data,
+        back_office,
         limits,
     )
     tasks = [
@@ -143,6 +146,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settle_memory()
     yield
     await _end(tasks)
+    await back_office.close()
     await principals.close()
     history.close()
     await pool.close()

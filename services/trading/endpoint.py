@@ -26,6 +26,7 @@ from services.infra.postgres import Pool
 from services.infra.web import BodyTooLarge
 from services.trading import errors, metrics
 from services.trading.authentication import NOBODY, Caller, Claim, authenticate, recognize
+from services.trading.back_office import BackOffice
 from services.trading.errors import DialectError, Limited
 from services.trading.feed import Feed
 from services.trading.gateway import Gateway
@@ -58,6 +59,7 @@ class Security(Enum):
     NONE = ""
     USER_DATA = "read"
     TRADE = "trade"
+    WITHDRAW = "withdraw"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,7 @@ class Services:
     connections: Connections
     books: Books
     user_data: UserData
+    back_office: BackOffice
     limits: Limits | None = None
 
 

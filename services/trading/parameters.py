@@ -28,6 +28,8 @@ LONG_PATTERN: Final = "^[0-9]{1,20}$"
 SYMBOL_PATTERN: Final = "^[A-Z0-9-_.]{1,20}$"
 CLIENT_ORDER_ID_PATTERN: Final = "^[a-zA-Z0-9-_]{1,36}$"
 ANY_TEXT_PATTERN: Final = "^[a-zA-Z0-9-_.,]{1,64}$"
+# Of other networks: they have forms of their own.
+ADDRESS_PATTERN: Final = "^[!-~]{1,128}$"
 # Smaller strategy types are reserved in the dialect.
 MIN_STRATEGY_TYPE: Final = 1_000_000
 MAX_PEG_OFFSET: Final = 100
@@ -37,6 +39,7 @@ _MICROSECONDS_FROM: Final = 100_000_000_000_000
 _long = re.compile(r"[0-9]{1,20}", re.ASCII)
 _symbol = re.compile(r"[A-Z0-9\-_.]{1,20}", re.ASCII)
 _any_text = re.compile(r"[a-zA-Z0-9\-_.,]{1,64}", re.ASCII)
+_address = re.compile(r"[!-~]{1,128}", re.ASCII)
 _permission = re.compile(r"[A-Z0-9_]{1,20}", re.ASCII)
 _client_order_id = re.compile(r"[a-zA-Z0-9\-_]{1,36}", re.ASCII)
 
@@ -248,6 +251,9 @@ ClientOrderId = Annotated[
 ]
 AnyText = Annotated[
     str, PlainValidator(_matching(_any_text, ANY_TEXT_PATTERN)), _text_schema(ANY_TEXT_PATTERN, "A short text")
+]
+AddressText = Annotated[
+    str, PlainValidator(_matching(_address, ADDRESS_PATTERN)), _text_schema(ADDRESS_PATTERN, "An address of a network")
 ]
 Flag = Annotated[bool, PlainValidator(_boolean), WithJsonSchema({"type": "boolean"})]
 SideName = Annotated[Side, PlainValidator(member_of(Side, errors.INVALID_SIDE)), _enum_schema(Side)]

@@ -30,7 +30,8 @@ NEWEST_ORDERS: Final = (
     f"{ORDER} WHERE account_id = $1 AND symbol = $2 AND created_us <= $3 ORDER BY order_id DESC LIMIT $4"
 )
 BALANCES: Final = """
-SELECT asset, free_e8, locked_e8, updated_us FROM exchange.balances WHERE account_id = $1 ORDER BY asset
+SELECT asset, free_e8, locked_e8, withdrawing_e8, updated_us FROM exchange.balances WHERE account_id = $1
+ORDER BY asset
 """
 LAST_PRICES: Final = """
 SELECT wanted.symbol, last.price_e8

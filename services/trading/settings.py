@@ -20,6 +20,8 @@ class TradingSettings(ServiceSettings):
 
     engine_urls: Annotated[tuple[str, ...], NoDecode, Field(min_length=1)]
     auth_url: str
+    # Without one, nothing can be deposited or withdrawn over `/sapi/v1/capital`.
+    backoffice_url: str | None = None
     replica_url: SecretStr | None = None
     trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()
     limits: str = OFF

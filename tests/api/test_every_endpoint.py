@@ -93,7 +93,12 @@ CALLS: dict[tuple[str, str], list[dict[str, str]]] = {
     ("GET", "/sapi/v1/account/apiRestrictions"): [{}],
     ("GET", "/sapi/v1/spot/delist-schedule"): [{}],
     ("GET", "/sapi/v1/capital/deposit/hisrec"): [{}, {"coin": "BTC", "limit": "10"}],
-    ("GET", "/sapi/v1/capital/withdraw/history"): [{}],
+    ("GET", "/sapi/v1/capital/withdraw/history"): [{}, {"status": "6", "idList": "1,2"}],
+    ("GET", "/sapi/v1/capital/deposit/address"): [{"coin": "BTC"}, {"coin": "BTC", "network": "CROSSBOOK"}],
+    ("GET", "/sapi/v1/capital/withdraw/address/list"): [{}],
+    ("POST", "/sapi/v1/capital/withdraw/apply"): [{"coin": "USDT", "address": "somewhere", "amount": "20"}],
+    ("POST", "/sapi/v3/asset/getUserAsset"): [{}, {"asset": "USDT"}],
+    ("POST", "/sapi/v1/asset/get-funding-asset"): [{}],
     ("GET", "/sapi/v1/asset/transfer"): [{"type": "MAIN_UMFUTURE"}],
     ("GET", "/sapi/v1/margin/interestHistory"): [{}],
     ("GET", "/sapi/v1/capital/config/getall"): [{}],
@@ -103,8 +108,12 @@ CALLS: dict[tuple[str, str], list[dict[str, str]]] = {
     ("GET", "/fapi/v1/exchangeInfo"): [{}],
     ("GET", "/dapi/v1/exchangeInfo"): [{}],
 }
-# Right calls all the same.
-REFUSED = {("GET", "/api/v3/referencePrice"), ("GET", "/api/v3/referencePrice/calculation")}
+# Right calls all the same; the last wants a key that may withdraw (tests/backoffice/test_capital.py).
+REFUSED = {
+    ("GET", "/api/v3/referencePrice"),
+    ("GET", "/api/v3/referencePrice/calculation"),
+    ("POST", "/sapi/v1/capital/withdraw/apply"),
+}
 PUBLIC = {(endpoint.method, endpoint.path) for endpoint in ENDPOINTS if endpoint.security is Security.NONE}
 DECIMAL = re.compile(r"-?[0-9]+\.[0-9]+")
 
@@ -112,7 +121,8 @@ DECIMAL = re.compile(r"-?[0-9]+\.[0-9]+")
 # Truly empty for everyone, or until something happens that these calls do not make happen.
 EMPTY = (
     *("/sapi/v1/margin/allPairs", "/sapi/v1/margin/isolated/allPairs", "/sapi/v1/spot/delist-schedule"),
-    *("/sapi/v1/capital/deposit/hisrec", "/sapi/v1/capital/withdraw/history"),
+    *("/sapi/v1/capital/deposit/hisrec", "/sapi/v1/capital/withdraw/history", "/sapi/v1/asset/get-funding-asset"),
+    "/sapi/v1/capital/withdraw/address/list",
     *("/api/v3/historicalBlockTrades", "/api/v3/rateLimit/order", "/api/v3/myAllocations"),
 )
 

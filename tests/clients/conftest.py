@@ -18,6 +18,7 @@ import pytest
 
 from services.local.internal import Account
 from tests.api.trader import Trader
+from tests.backoffice.conftest import town as town
 from tests.clients.conversations import Calls
 from tests.clients.recorder import Recorder
 from tests.clients.watching import Busy, trading_of

@@ -10,6 +10,7 @@ from services.trading.parameters import Parameters
 from services.trading.routes import (
     account,
     cancel_replace,
+    capital,
     general,
     listen_keys,
     market_data,
@@ -35,6 +36,7 @@ _GROUPS: Final[tuple[tuple[str, tuple[ModuleType, ...]], ...]] = (
     ("Order lists", (order_lists,)),
     ("Account", (account,)),
     ("Listen keys", (listen_keys,)),
+    ("Money on networks", (capital,)),
     ("Around the exchange", (sapi,)),
 )
 
@@ -69,8 +71,8 @@ clients use it in the tests. Written by `make compatibility` from the services' 
 were seen to ask on the wire; a test fails when it is out of date, or when something is neither used nor explained.
 
 - **Bold** parameters are mandatory. A mark° says that no client sends it in its tests.
-- (read) and (trade) name the permission that the API key needs; the others need no key. Weight\\* is taken only from
-  requests that fail; orders are what a request adds to the unfilled order count.
+- (read), (trade) and (withdraw) name the permission that the API key needs; the others need no key. Weight\\* is taken
+  only from requests that fail; orders are what a request adds to the unfilled order count.
 - `timestamp`, `recvWindow` and `signature` belong to every signed request (on sockets `apiKey`, too) and are not
   repeated. Keys are HMAC, Ed25519 or RSA. Times are milliseconds or microseconds (`X-MBX-TIME-UNIT`, `timeUnit`).
 - `above…`, `below…`, `working…`, `pending…` stand for a whole order. Behind the prefix come Type, ClientOrderId and:
@@ -102,7 +104,7 @@ def _rest() -> Iterator[str]:
 
 def _endpoint_row(endpoint: Endpoint[Any]) -> tuple[str, ...]:
     call = f"{endpoint.method} {endpoint.path}"
-    key = {Security.NONE: "", Security.USER_DATA: " (read)", Security.TRADE: " (trade)"}[endpoint.security]
+    key = f" ({endpoint.security.value})" if endpoint.security is not Security.NONE else ""
     weight = _weight(charge_of(endpoint.method, endpoint.path))
     return f"`{call}`{key}", _parameters_cell(call, endpoint.parameters), weight, *_use(call, endpoint.summary)
 

@@ -6,9 +6,16 @@ from sqlalchemy import Connection, MetaData
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from services.auth import schema as auth_schema
+from services.backoffice import schema as backoffice_schema
 from services.engine import schema as engine_schema
+from services.notifier import schema as notifier_schema
 
-TARGETS: list[MetaData] = [engine_schema.metadata, auth_schema.metadata]
+TARGETS: list[MetaData] = [
+    engine_schema.metadata,
+    auth_schema.metadata,
+    backoffice_schema.metadata,
+    notifier_schema.metadata,
+]
 
 
 def differences(connection: Connection) -> list[object]:

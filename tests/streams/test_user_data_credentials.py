@@ -6,7 +6,9 @@ from pathlib import Path
 import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from redis import Redis
 
+from services.domain.notices import NOTICES_CHANNEL, NoticeCopy, notice_encoder
 from services.local.internal import InternalClient
 from tests.api.member import Member
 from tests.api.test_key_types import public_pem
@@ -18,6 +20,8 @@ from tests.streams.trading_process import trading_process
 
 BEARER = "userDataStream.subscribe.bearer"
 SESSION = "userDataStream.subscribe"
+NOTICE = "crossbookNotice"
+DEPOSITED = {"asset": "BTC", "amount": "1.00000000"}
 UNAUTHORIZED = (401, -1002, "You are not authorized to execute this request.")
 
 
@@ -26,9 +30,18 @@ def member(http: httpx.Client) -> Member:
     return Member(http)
 
 
-async def bearer(socket: ApiSocket, member: Member, **parameters: object) -> Follower:
+class Browser(Follower):
+    """Notices come to people whenever the notifier has stored them, so they are kept apart."""
+
+    async def next(self) -> Json:
+        while (event := await super().next())["e"] == NOTICE:
+            pass
+        return event
+
+
+async def bearer(socket: ApiSocket, member: Member, **parameters: object) -> Browser:
     reply = await socket.ask(BEARER, {"accessToken": member.access_token, **parameters})
-    return Follower(socket, succeeded(reply))
+    return Browser(socket, succeeded(reply))
 
 
 async def deposit(system: RunningSystem, account_id: int) -> None:
@@ -55,6 +68,24 @@ async def test_a_browser_follows_its_account_and_goes_on_after_a_break(member: M
     await deposit(system, member.account_id)
     async with open_socket(system.base_url) as socket:
         await hears(await bearer(socket, member, resume=resume_of(last)))
+
+
+async def test_notices_are_for_people_and_not_for_their_bots(member: Member, system: RunningSystem) -> None:
+    title, wrong = f"for {member.account_id}", b"no notice"
+    notice = NoticeCopy("id-1", member.account_id, "DEPOSIT", 1_767_225_600_000_000, title, {"asset": "BTC"})
+    trader = member.new_trader()
+    async with open_socket(system.base_url) as socket, following(system.base_url, trader) as bot:
+        browser = Follower(socket, succeeded(await socket.ask(BEARER, {"accessToken": member.access_token})))
+        with Redis.from_url(system.redis_url) as redis:
+            for message in (wrong, notice_encoder.encode(notice)):
+                assert redis.publish(NOTICES_CHANNEL, message) == 1
+        told = (await browser.until(lambda event: event.get("t") == title))[-1]
+        expected = {"e": NOTICE, "E": 1_767_225_600_000, "n": "id-1", "k": "DEPOSIT", "t": title, "d": {"asset": "BTC"}}
+        assert told == expected
+        await deposit(system, member.account_id)
+        await hears(bot)
+        await browser.until(lambda event: event["e"] == NOTICE and event["d"] == DEPOSITED)
+        assert bot.socket.pushed.empty()
 
 
 async def test_signing_out_ends_it(member: Member, system: RunningSystem) -> None:

@@ -6,6 +6,7 @@ from services.trading.endpoint import Endpoint
 from services.trading.routes import (
     account,
     cancel_replace,
+    capital,
     general,
     listen_keys,
     market_data,
@@ -25,4 +26,5 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
     *account.ENDPOINTS,
     *listen_keys.ENDPOINTS,
     *sapi.ENDPOINTS,
+    *capital.ENDPOINTS,
 )

@@ -6,7 +6,7 @@ Crossbook has no margin and no futures: those lists are truly empty.
 from typing import Any
 
 from services.domain.money import format_e8
-from services.trading import queries, render
+from services.trading import queries
 from services.trading.endpoint import Call, Endpoint, NoParameters, Security
 from services.trading.parameters import AnyText, Long, Parameters, SymbolName, TimeUs
 from services.trading.schemas import ANYTHING, FLAG, INTEGER, TEXT, listing, record
@@ -41,32 +41,6 @@ class HistoryParameters(Parameters):
 
 async def system_status(_call: Call, _parameters: NoParameters) -> dict[str, Any]:
     return {"status": 0, "msg": "normal"}
-
-
-async def capital_config(call: Call, _parameters: NoParameters) -> list[dict[str, Any]]:
-    """Every listed asset with the caller's balance; there are no networks to deposit over yet."""
-    markets = (await call.services.markets.all()).values()
-    rows = {row["asset"]: row for row in await call.services.pool.fetch(queries.BALANCES, call.account_id)}
-    assets = sorted({asset for market in markets for asset in (market.base_asset, market.quote_asset)})
-    return [
-        {
-            "coin": asset,
-            "name": asset,
-            "free": format_e8(rows[asset]["free_e8"] if asset in rows else 0),
-            "locked": format_e8(rows[asset]["locked_e8"] if asset in rows else 0),
-            "freeze": render.ZERO,
-            "withdrawing": render.ZERO,
-            "ipoing": render.ZERO,
-            "ipoable": render.ZERO,
-            "storage": render.ZERO,
-            "isLegalMoney": False,
-            "trading": True,
-            "depositAllEnable": False,
-            "withdrawAllEnable": False,
-            "networkList": [],
-        }
-        for asset in assets
-    ]
 
 
 async def trade_fee(call: Call, parameters: TradeFeeParameters) -> list[dict[str, Any]]:
@@ -114,6 +88,8 @@ async def api_restrictions(call: Call, _parameters: NoParameters) -> dict[str, A
         "createTime": 0 if key is None else key.created_us // call.unit,
         "enableReading": True,
         "enableSpotAndMarginTrading": key is None or Security.TRADE.value in key.permissions,
+        # A web session withdraws with a second factor, elsewhere.
+        "enableWithdrawals": key is not None and Security.WITHDRAW.value in key.permissions,
         **dict.fromkeys(_NEVER_ENABLED, False),
     }
 
@@ -127,12 +103,14 @@ async def no_rows(_call: Call, _parameters: HistoryParameters) -> dict[str, Any]
 
 
 _NEVER_ENABLED = (
-    *("enableWithdrawals", "enableInternalTransfer", "enableMargin", "enableFutures"),
+    *("enableInternalTransfer", "enableMargin", "enableFutures"),
     *("permitsUniversalTransfer", "enableVanillaOptions"),
 )
 _RESTRICTIONS = record(
     createTime=INTEGER,
-    **dict.fromkeys(("ipRestrict", "enableReading", "enableSpotAndMarginTrading", *_NEVER_ENABLED), FLAG),
+    **dict.fromkeys(
+        ("ipRestrict", "enableReading", "enableSpotAndMarginTrading", "enableWithdrawals", *_NEVER_ENABLED), FLAG
+    ),
 )
 _NO_CONTRACTS = record(
     timezone=TEXT,
@@ -141,11 +119,6 @@ _NO_CONTRACTS = record(
     exchangeFilters=listing(ANYTHING),
     assets=listing(ANYTHING),
     symbols=listing(ANYTHING),
-)
-_CAPITAL = record(
-    **dict.fromkeys(("coin", "name", "free", "locked", "freeze", "withdrawing", "ipoing", "ipoable", "storage"), TEXT),
-    **dict.fromkeys(("isLegalMoney", "trading", "depositAllEnable", "withdrawAllEnable"), FLAG),
-    networkList=listing(ANYTHING),
 )
 
 ENDPOINTS: tuple[Endpoint[Any], ...] = (
@@ -157,15 +130,6 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
         system_status,
         "Whether the system is up",
         record(status=INTEGER, msg=TEXT),
-    ),
-    Endpoint(
-        "GET",
-        "/sapi/v1/capital/config/getall",
-        Security.USER_DATA,
-        NoParameters,
-        capital_config,
-        "Assets and the caller's balances",
-        listing(_CAPITAL),
     ),
     Endpoint(
         "GET",
@@ -227,13 +191,6 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
         nothing,
         "No market is about to be delisted",
         listing(ANYTHING),
-    ),
-    *(
-        Endpoint("GET", path, Security.USER_DATA, HistoryParameters, nothing, summary, listing(ANYTHING))
-        for path, summary in (
-            ("/sapi/v1/capital/deposit/hisrec", "No deposits over a network"),
-            ("/sapi/v1/capital/withdraw/history", "No withdrawals over a network"),
-        )
     ),
     *(
         Endpoint(

@@ -14,8 +14,10 @@ from typing import Any, Final
 import msgspec
 
 from services.trading.errors import DialectError
+from services.trading.principals import WebSession
 from services.trading.streams.connection import Connection
 from services.trading.user_data.credentials import Credential, Credentials
+from services.trading.user_data.notices import Notices
 from services.trading.user_data.reports import SEQUENCE_FIELD
 from services.trading.user_data.streams import Subscription, UserDataStreams
 
@@ -40,20 +42,30 @@ class Opened:
 
 
 class _Active:
-    __slots__ = ("is_of_session", "stop_watching", "stream")
+    __slots__ = ("is_of_session", "stop_notices", "stop_watching", "stream")
 
     def __init__(self, stream: Subscription, stop_watching: Callable[[], None], *, is_of_session: bool) -> None:
         self.stream = stream
         self.stop_watching = stop_watching
+        # Only of a web session's, once it has begun.
+        self.stop_notices: Callable[[], None] | None = None
         self.is_of_session = is_of_session
 
 
 class Subscriptions:
     """Those of one connection. ``close`` them with it. ``unit`` divides microseconds into the client's time unit."""
 
-    def __init__(self, streams: UserDataStreams, credentials: Credentials, connection: Connection, unit: int) -> None:
+    def __init__(
+        self,
+        streams: UserDataStreams,
+        credentials: Credentials,
+        notices: Notices,
+        connection: Connection,
+        unit: int,
+    ) -> None:
         self._streams = streams
         self._credentials = credentials
+        self._notices = notices
         self._connection = connection
         self._unit = unit
         self._active: dict[int, _Active] = {}
@@ -95,7 +107,17 @@ class Subscriptions:
         if resume is None:
             # Where to resume from should the connection break before the first event.
             result[SEQUENCE_FIELD] = self._streams.sequence
-        return Opened(result, stream.begin)
+        return Opened(result, partial(self._begin, number, is_person=isinstance(credential, WebSession)))
+
+    def _begin(self, number: int, *, is_person: bool) -> None:
+        active = self._active.get(number)
+        if active is None:
+            # It ended while the reply was being sent.
+            return
+        active.stream.begin()
+        if is_person:
+            send = partial(self._send, number)
+            active.stop_notices = self._notices.follow(active.stream.account_id, self._unit, send)
 
     def unsubscribe(self, number: int | None = None) -> None:
         """End one, or all there are; raise -2036 if there is no such one."""
@@ -125,6 +147,8 @@ class Subscriptions:
         active = self._active.pop(number)
         self._accounts.discard(active.stream.account_id)
         active.stop_watching()
+        if active.stop_notices is not None:
+            active.stop_notices()
         active.stream.end(farewell)
 
     def _send(self, number: int, event: bytes) -> None:

@@ -12,6 +12,7 @@ from services.trading.streams.connection import Connection
 from services.trading.user_data.credentials import Credentials
 from services.trading.user_data.listen_key_streams import ListenKeyStreams
 from services.trading.user_data.listen_keys import ListenKeys
+from services.trading.user_data.notices import Notices
 from services.trading.user_data.streams import UserDataStreams
 from services.trading.user_data.subscriptions import Subscriptions
 
@@ -22,6 +23,7 @@ class UserData:
     def __init__(self, settings: TradingSettings, feed: Feed, pool: Pool, principals: Principals, redis: Redis) -> None:
         self.streams = UserDataStreams(feed, pool, settings.resume_limit)
         self.credentials = Credentials(principals, settings.principal_ttl_s)
+        self.notices = Notices(redis)
         # None when the setting says that there shall be none.
         self.listen_keys = ListenKeys(redis) if settings.listen_keys else None
         self.listen_key_streams = (
@@ -34,9 +36,10 @@ class UserData:
     async def run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.credentials.run())
+            tasks.create_task(self.notices.run())
             if self.listen_key_streams is not None:
                 tasks.create_task(self.listen_key_streams.run())
 
     def subscriptions(self, connection: Connection, unit: int) -> Subscriptions:
         """Those of one connection to the WebSocket API."""
-        return Subscriptions(self.streams, self.credentials, connection, unit)
+        return Subscriptions(self.streams, self.credentials, self.notices, connection, unit)

@@ -1,0 +1,116 @@
+"""Whether the checks can fail: mistakes are planted in a copy of the repository, and each must be found and named.
+
+A check that lets one pass, or that fails without a word of it, fails this check.
+"""
+
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from deploy.check.tools import REPOSITORY, Failed, Missing, run
+
+COPIED: Final = ("deploy", "helm", "kong", "terraform", ".github", "requirements.lock", "services")
+RUN_TIMEOUT_S: Final = 300
+CHART: Final = "helm/crossbook"
+
+
+class Mistake(NamedTuple):
+    """In ``file``, ``right`` becomes ``wrong`` where it is first; the check's output must say ``told``."""
+
+    file: str
+    right: str
+    wrong: str
+    told: str
+
+
+# By the check that must find them. All of one check are planted at once.
+PLANTED: Final[dict[str, tuple[Mistake, ...]]] = {
+    "kong": (
+        Mistake("kong/kong.yml", "limit_by: ip", "limit_by: adress", "adress"),
+        Mistake("kong/kong.yml", "size_unit: kilobytes", "size_units: kilobytes", "size_units"),
+        Mistake("kong/kong.yml", "- /auth/v1/", "- /internal/", "/internal/ is internal"),
+    ),
+    "routes": (Mistake("deploy/routes/routes.toml", "bearer = true", "bearer = false", "make routes"),),
+    "chart-lint": (Mistake(f"{CHART}/values-prod.yaml", "spread: required", "spred: required", "spred"),),
+    "chart-schemas": (
+        Mistake(f"{CHART}/templates/engine.yaml", "minReadySeconds:", "minReadySecond:", "minReadySecond"),
+        Mistake(f"{CHART}/templates/routes.yaml", "timeouts: {backendRequest:", "timeouts: {backend:", "backend"),
+        Mistake(f"{CHART}/templates/monitoring.yaml", "scrapeTimeout:", "scrapeTimeOut:", "scrapeTimeOut"),
+        Mistake(f"{CHART}/templates/plugins.yaml", "claims_to_verify: [exp]", "claims_to_verify: [expiry]", "expiry"),
+    ),
+    "chart-rules": (
+        Mistake(f"{CHART}/templates/engine.yaml", "/health/fit", "/health/ready", "hold up rollouts"),
+        Mistake(
+            f"{CHART}/templates/_pod.tpl", "readOnlyRootFilesystem: true", "readOnlyRootFilesystem: false", "write to"
+        ),
+        Mistake(
+            f"{CHART}/templates/deployments.yaml", "CROSSBOOK_AUTH_URL", "CROSSBOOK_AUTH_URI", "CROSSBOOK_AUTH_URI"
+        ),
+        Mistake(f"{CHART}/templates/routes.yaml", '"crossbook-operators"', '"crossbook-operator"', "no plugin"),
+    ),
+    "argocd": (
+        Mistake("deploy/argocd/applications/kong.yaml", 'sync-wave: "1"', 'sync-wave: "3"', "before crossbook"),
+        Mistake("deploy/argocd/applications/crossbook.yaml", "yaml, values-prod", "yaml, values-prd", "values-prd"),
+    ),
+    "compose": (
+        Mistake("deploy/compose.yaml", "CROSSBOOK_ENGINE_URLS", "CROSSBOOK_ENGINES", "knows no CROSSBOOK_ENGINES"),
+        Mistake("deploy/compose.yaml", "redis:8.4.0-bookworm", "redis:latest", "not pinned"),
+    ),
+    "workflows": (
+        Mistake(".github/workflows/test.yml", "3d3c42e5aac5ba805825da76410c181273ba90b1", "v7", "not pinned"),
+    ),
+    "dockerfile": (Mistake("deploy/images/Dockerfile", "WORKDIR /opt/crossbook/app", "WORKDIR app", "DL3000"),),
+}
+
+
+def are_found(root: Path) -> str:
+    found, untried = 0, []
+    for check, mistakes in PLANTED.items():
+        with tempfile.TemporaryDirectory(prefix="crossbook-faults-") as name:
+            copy = Path(name)
+            _copy(root, copy)
+            for mistake in mistakes:
+                _plant(copy, mistake)
+            told = _run(check, copy)
+        if told is None:
+            untried.append(check)
+            continue
+        silent = [mistake for mistake in mistakes if mistake.told not in told]
+        if silent:
+            names = "\n".join(f"{mistake.file}: {mistake.wrong}" for mistake in silent)
+            raise Failed(f"{check} says nothing of\n{names}\nbut\n{told[-1500:]}")
+        found += len(mistakes)
+    if not found:
+        raise Missing(f"nothing could be tried: {', '.join(untried)}")
+    return f"{found} planted mistakes found" + (f"; skipped: {', '.join(untried)}" if untried else "")
+
+
+def _copy(root: Path, copy: Path) -> None:
+    ignored = shutil.ignore_patterns("node_modules", "__pycache__", ".terraform", "dist")
+    for name in COPIED:
+        source = root / name
+        if source.is_dir():
+            shutil.copytree(source, copy / name, ignore=ignored)
+        elif source.exists():
+            shutil.copy(source, copy / name)
+
+
+def _plant(copy: Path, mistake: Mistake) -> None:
+    path = copy / mistake.file
+    text = path.read_text()
+    if mistake.right not in text:
+        raise Failed(f"{mistake.file} has no {mistake.right!r} to be mistaken in")
+    path.write_text(text.replace(mistake.right, mistake.wrong, 1))
+
+
+def _run(check: str, copy: Path) -> str | None:
+    """What it says; None if it was skipped."""
+    command = f'cd "$2" && {{ "$0" -m deploy.check --root "$1" --only {check}; echo "exit $?"; }}'
+    told = run(("sh", "-c", command, sys.executable, copy, REPOSITORY), timeout_s=RUN_TIMEOUT_S)
+    if told.startswith("skip"):
+        return None
+    if not told.rstrip().endswith("exit 1"):
+        raise Failed(f"{check} lets its planted mistakes pass:\n{told}")
+    return told

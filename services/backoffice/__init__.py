@@ -1,0 +1,1 @@
+"""The back office: money in and out for users, and what staff do."""

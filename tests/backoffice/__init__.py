@@ -1,0 +1,1 @@
+"""The back office, met from outside on a running exchange."""
