@@ -4,12 +4,19 @@ import { createRoot } from "react-dom/client";
 import { createBrowserRouter, RouterProvider } from "react-router";
 
 import { bootstrap } from "./state/bootstrap";
+import { useSession } from "./state/session";
 import { routes } from "./views/routes";
 
 import "./styles/index.css";
 
 const queries = new QueryClient({
   defaultOptions: { queries: { staleTime: 30_000, retry: 2, refetchOnWindowFocus: false } },
+});
+
+// What one account was shown is nothing for the next.
+useSession.subscribe(({ session }, before) => {
+  if (session.kind !== before.session.kind)
+    queries.removeQueries({ predicate: ({ queryKey }) => queryKey[0] !== "markets" });
 });
 
 async function start(): Promise<void> {

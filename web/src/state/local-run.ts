@@ -7,6 +7,7 @@ import { demoFunds } from "../wire/rest";
 import { signIn } from "./session";
 
 export const offersDemoFunds = (): boolean => serverConfig().demoFunds;
+export const hasOutbox = (): boolean => serverConfig().outbox === true;
 
 /** What came in now, ready to be read; empty when today's was given before. */
 export async function getDemoFunds(): Promise<string> {

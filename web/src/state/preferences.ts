@@ -9,10 +9,12 @@ interface Preferences {
   interval: string;
   /** The markets marked as favourites. */
   favourites: string[];
+  /** Whether it is worth asking for a session when the page is loaded. No secret: the session's cookie is the browser's. */
+  hasSignedIn: boolean;
 }
 
 const KEY = "crossbook.preferences";
-const DEFAULTS: Preferences = { theme: "system", interval: "15m", favourites: [] };
+const DEFAULTS: Preferences = { theme: "system", interval: "15m", favourites: [], hasSignedIn: false };
 
 function read(): Preferences {
   try {
@@ -40,6 +42,7 @@ export function applyTheme(theme: Theme): void {
 }
 
 export const setTheme = (theme: Theme): void => usePreferences.setState({ theme });
+export const rememberSignedIn = (hasSignedIn: boolean): void => usePreferences.setState({ hasSignedIn });
 export const setInterval = (interval: string): void => usePreferences.setState({ interval });
 
 export function toggleFavourite(symbol: string): void {

@@ -19,6 +19,7 @@ import { account, openOrders } from "../wire/rest";
 import type { ExecutionReport, UserEvent } from "../wire/types";
 import { UserStream } from "../wire/user-stream";
 import { useLinks } from "./links";
+import { rememberSignedIn, usePreferences } from "./preferences";
 
 export type Session =
   { kind: "unknown" } | { kind: "signedOut"; hasEnded: boolean } | { kind: "signedIn"; email: string };
@@ -123,6 +124,7 @@ function patch(changed: Partial<Owned>): void {
 }
 
 function begin(email: string): void {
+  rememberSignedIn(true);
   useSession.setState({ session: { kind: "signedIn", email }, owned: NOBODY });
   stream.start();
 }
@@ -136,8 +138,12 @@ function end(hasEnded: boolean): void {
 
 auth.whenEnded(() => end(true));
 
-/** Ask whether an earlier visit left a session. */
+/** Ask whether an earlier visit left a session; not where nobody has ever signed in. */
 export async function resume(): Promise<void> {
+  if (!usePreferences.getState().hasSignedIn) {
+    end(false);
+    return;
+  }
   try {
     const email = await auth.resumeSession();
     if (email !== null) begin(email);
@@ -147,8 +153,14 @@ export async function resume(): Promise<void> {
   }
 }
 
-export async function signIn(email: string, password: string, code?: string): Promise<void> {
-  await auth.signIn(email, password, code);
+export async function signIn(email: string, password: string): Promise<auth.SignedIn> {
+  const outcome = await auth.signIn(email, password);
+  if (outcome.kind === "done") begin(email);
+  return outcome;
+}
+
+export async function signInWithCode(email: string, challengeToken: string, code: string): Promise<void> {
+  await auth.signInWithCode(challengeToken, code);
   begin(email);
 }
 
@@ -156,13 +168,19 @@ export async function signOut(): Promise<void> {
   try {
     await auth.signOut();
   } finally {
+    rememberSignedIn(false);
     end(false);
   }
 }
 
 export const reload = (): void => void readOwned();
 
-export async function signUp(email: string, password: string): Promise<void> {
-  await auth.register(email, password);
+/** Either signed in, or the link in a mail has to be followed first. */
+export async function signUp(email: string, password: string): Promise<"done" | "confirm"> {
+  const { confirmationRequired } = await auth.register(email, password);
+  if (confirmationRequired) return "confirm";
   await signIn(email, password);
+  return "done";
 }
+
+export { confirmEmail, forgotPassword, resendConfirmation, resetPassword } from "../wire/auth";

@@ -14,8 +14,8 @@ const NO_SUCH_ORDER = -2013;
 const LOOKUPS = 5;
 const LOOKUP_PAUSE_MS = 1_500;
 
-/** A name of our own, so that the order can be found whatever happens to the answer. */
-export const newClientId = (): string => `web-${crypto.randomUUID()}`;
+/** A name of our own, so that the order can be found whatever happens to the answer; the dialect allows 36 characters. */
+export const newClientId = (): string => `web-${crypto.randomUUID().replaceAll("-", "")}`;
 
 export async function place(request: OrderRequest, symbol: string, clientId: string): Promise<Outcome> {
   const outcome = await settle(rest.place(request.path, request.parameters));

@@ -73,7 +73,7 @@ export const trade = {
     empty: "Nobody offers anything yet. A limit order starts the book.",
     noSide: "none",
     failed: "The order book could not be loaded. Trying again …",
-    take: (side: string, price: string) => `${side} at ${price}`,
+    take: (side: string) => `${side} at`,
   },
   tape: { title: "Trades", empty: "No trades yet.", failed: "Recent trades could not be loaded." },
   form: {

@@ -2,7 +2,7 @@
 
 import type { ServerConfig } from "./types";
 
-let config: ServerConfig = { apiOrigin: "", demoFunds: false };
+let config: ServerConfig = { apiOrigin: "", demoFunds: false, outbox: false };
 
 export async function loadConfig(): Promise<void> {
   try {

@@ -33,6 +33,8 @@ export interface Send {
   headers?: Record<string, string>;
   body?: string;
   credentials?: RequestCredentials;
+  /** The answer is text to be passed on, not JSON. */
+  isText?: boolean;
 }
 
 interface ErrorBody {
@@ -41,7 +43,7 @@ interface ErrorBody {
   message?: string;
 }
 
-export async function send<T>({ method, path, headers, body, credentials }: Send): Promise<T> {
+export async function send<T>({ method, path, headers, body, credentials, isText }: Send): Promise<T> {
   let response: Response;
   let text: string;
   try {
@@ -57,6 +59,7 @@ export async function send<T>({ method, path, headers, body, credentials }: Send
   } catch {
     throw new Unreachable();
   }
+  if (response.ok && isText === true) return text as T;
   const content = parse(text);
   if (response.ok) return content as T;
   const error = (content ?? {}) as ErrorBody;

@@ -46,6 +46,10 @@ export function asAccount<T>(method: Method, path: string, content?: object): Pr
   });
 }
 
+/** The same for what comes as text. */
+export const asAccountText = (path: string): Promise<string> =>
+  authorized({ method: "GET", path, credentials: "include", isText: true });
+
 async function authorized<T>(request: Send): Promise<T> {
   const attempt = (token: string | null): Promise<T> =>
     send<T>({

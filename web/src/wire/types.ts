@@ -227,6 +227,6 @@ export interface ServerConfig {
   apiOrigin: string;
   /** Whether this exchange gives play money (a local run). */
   demoFunds: boolean;
-  /** Whether mail that it sends can be read in the page's mailbox (a local run). */
-  mailbox?: boolean;
+  /** Whether its messages are to be read at /outbox (a local run). */
+  outbox?: boolean;
 }

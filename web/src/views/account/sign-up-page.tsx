@@ -1,13 +1,17 @@
 import { zodResolver } from "@hookform/resolvers/zod";
+import { useState } from "react";
 import { useForm } from "react-hook-form";
 import { Link, Navigate } from "react-router";
 
 import { offersDemoFunds } from "../../state/local-run";
-import { signUp, useSession } from "../../state/session";
+import { resendConfirmation, signUp, useSession } from "../../state/session";
 import { t } from "../../strings";
+import { inWords } from "../parts/in-words";
+import { say, warn } from "../parts/notices";
 import { useTitle } from "../parts/title";
 import { TryButton } from "../trade/demo";
-import { inWords } from "./in-words";
+import { FormProblem } from "./form-problem";
+import { Outbox } from "./outbox";
 import { useReturnTo } from "./return-to";
 import { type Credentials, credentials } from "./schemas";
 import { TextField } from "./text-field";
@@ -15,13 +19,15 @@ import { TextField } from "./text-field";
 export function SignUpPage() {
   useTitle(t.account.signUpTitle);
   const kind = useSession((state) => state.session.kind);
+  const [waitingFor, setWaitingFor] = useState<string | null>(null);
   const back = useReturnTo();
   if (kind === "signedIn") return <Navigate to={back} replace />;
+  if (waitingFor !== null) return <CheckMail email={waitingFor} />;
   return (
     <div className="page narrow">
       <h1>{t.account.signUpTitle}</h1>
       <section className="card">
-        <SignUpForm />
+        <SignUpForm onWaiting={setWaitingFor} />
       </section>
       <p className="muted">
         {t.account.haveAccount}{" "}
@@ -40,13 +46,13 @@ export function SignUpPage() {
   );
 }
 
-function SignUpForm() {
+function SignUpForm({ onWaiting }: { onWaiting: (email: string) => void }) {
   const form = useForm<Credentials>({
     resolver: zodResolver<Credentials, unknown, Credentials>(credentials),
   });
   const submit = async ({ email, password }: Credentials): Promise<void> => {
     try {
-      await signUp(email, password);
+      if ((await signUp(email, password)) === "confirm") onWaiting(email);
     } catch (error) {
       form.setError("root", { message: inWords(error) });
     }
@@ -68,14 +74,38 @@ function SignUpForm() {
         problem={form.formState.errors.password?.message}
         {...form.register("password")}
       />
-      {form.formState.errors.root !== undefined && (
-        <p className="problem" role="alert">
-          {form.formState.errors.root.message}
-        </p>
-      )}
+      <FormProblem text={form.formState.errors.root?.message} />
       <button type="submit" className="button primary wide" disabled={form.formState.isSubmitting}>
         {t.account.signUp}
       </button>
     </form>
+  );
+}
+
+function CheckMail({ email }: { email: string }) {
+  const resend = async (): Promise<void> => {
+    try {
+      await resendConfirmation(email);
+      say(t.account.sentAgain);
+    } catch (error) {
+      warn(inWords(error));
+    }
+  };
+  return (
+    <div className="page narrow">
+      <h1>{t.account.mailTitle}</h1>
+      <section className="card">
+        <p>{t.account.mailText(email)}</p>
+        <Outbox />
+        <div className="actions">
+          <button type="button" className="button" onClick={() => void resend()}>
+            {t.account.resend}
+          </button>
+          <Link className="button primary" to="/sign-in">
+            {t.account.signIn}
+          </Link>
+        </div>
+      </section>
+    </div>
   );
 }

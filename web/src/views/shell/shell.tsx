@@ -3,6 +3,7 @@ import { useEffect } from "react";
 import { Link, NavLink, Outlet, ScrollRestoration, useLocation } from "react-router";
 
 import { t } from "../../strings";
+import { useStaff } from "../../selectors/operator";
 import { useLinks } from "../../state/links";
 import { useSession } from "../../state/session";
 import { Notices } from "../parts/notices";
@@ -69,7 +70,22 @@ function TradeLink() {
 }
 
 function AccountLinks() {
-  return null;
+  const { data: staff } = useStaff();
+  return (
+    <>
+      <li>
+        <NavLink to="/wallet">{t.shell.wallet}</NavLink>
+      </li>
+      <li>
+        <NavLink to="/account">{t.shell.account}</NavLink>
+      </li>
+      {staff !== undefined && staff.actions.length > 0 && (
+        <li>
+          <NavLink to="/operator">{t.shell.operator}</NavLink>
+        </li>
+      )}
+    </>
+  );
 }
 
 function ConnectionBanner() {

@@ -123,15 +123,12 @@ interface LevelProps {
 /** Drawn again only when something in it changed. A click takes its price into the form. */
 const Level = memo(function Level({ price, exact, quantity, total, bar, isBid }: LevelProps) {
   return (
-    <button
-      type="button"
-      className="book-row"
-      tabIndex={-1}
-      aria-label={t.trade.book.take(isBid ? t.trade.sell : t.trade.buy, price)}
-      onClick={() => fillPrice(exact)}
-    >
+    <button type="button" className="book-row" tabIndex={-1} onClick={() => fillPrice(exact)}>
       <i className="book-bar" style={{ transform: `scaleX(${bar / 100})` }} />
-      <span className={isBid ? "up" : "down"}>{price}</span>
+      <span className={isBid ? "up" : "down"}>
+        <span className="unseen">{`${t.trade.book.take(isBid ? t.trade.sell : t.trade.buy)} `}</span>
+        {price}
+      </span>
       <span>{quantity}</span>
       <span>{total}</span>
     </button>

@@ -1,7 +1,7 @@
 import { refusalOf } from "../../state/refusals";
 import { t } from "../../strings";
 
-/** What a failed request of the account pages means to the person who made it. */
+/** What a failed request means to the person who made it. */
 export function inWords(error: unknown): string {
   const refusal = refusalOf(error);
   if (refusal === null) return t.account.errors.unreachable ?? "";
