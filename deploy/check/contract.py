@@ -34,7 +34,9 @@ ORIGIN: Final = "https://trade.example.com"
 # Nobody here is an operator.
 OPERATORS: Final = ("192.0.2.0/24",)
 # What an answer may take in this test, where the table says 15 to 60 s.
-TIMEOUT_S: Final = 2
+TIMEOUT_S: Final = 4
+# And how often an address may ask auth, so that a flood is one on a slow machine too.
+AUTH_REQUESTS_PER_S: Final = 5
 START_TIMEOUT_S: Final = 30.0
 FLOOD: Final = 150
 _NGINX_MAIN: Final = """
@@ -107,7 +109,10 @@ def _ask_all(root: Path, tool: Tool, configure: Callable[[Table, Path, int, Runn
 
 def _hastened(table: Table) -> Table:
     def hastened(route: Route) -> Route:
-        return route if route.websocket else msgspec.structs.replace(route, timeout_s=TIMEOUT_S)
+        if route.websocket:
+            return route
+        requests_per_s = AUTH_REQUESTS_PER_S if route.name == "auth" else route.requests_per_s
+        return msgspec.structs.replace(route, timeout_s=TIMEOUT_S, requests_per_s=requests_per_s)
 
     return msgspec.structs.replace(table, route=tuple(map(hastened, table.route)))
 
@@ -133,10 +138,10 @@ def _listens(port: int) -> bool:
 
 
 def _upstreams(table: Table, system: RunningSystem) -> dict[str, tuple[str, int]]:
-    """Trading's port is the local run's public one; services that do not run yet get one where nobody listens."""
-    ports = {process.name: process.port for process in system.state.processes if process.port}
+    """Trading's port is the local run's public one."""
+    ports = {process.name: process.port for process in system.state.processes}
     ports["trading"] = system.port
-    return {name: ("127.0.0.1", ports.get(name) or free_port()) for name in table.upstreams()}
+    return {name: ("127.0.0.1", ports[name]) for name in table.upstreams()}
 
 
 def _nginx(table: Table, folder: Path, port: int, system: RunningSystem) -> list[str]:
@@ -166,8 +171,10 @@ def _envoy(table: Table, folder: Path, port: int, system: RunningSystem) -> list
 
 async def _answers(base_url: str, system: RunningSystem) -> str:
     account = system.create_account({"USDT": "1000"})
+    # Behind the gateway: hashing a password takes its time.
+    token = _sign_in(system.auth_url)
     async with httpx.AsyncClient(base_url=base_url, trust_env=False, timeout=30) as client:
-        world = World(base_url, client, system, account, await _sign_in(client))
+        world = World(base_url, client, system, account, token)
         for case in CASES:
             try:
                 await case(world)
@@ -176,11 +183,10 @@ async def _answers(base_url: str, system: RunningSystem) -> str:
     return f"{len(CASES)} parts of the contract kept"
 
 
-async def _sign_in(client: httpx.AsyncClient) -> str:
+def _sign_in(auth_url: str) -> str:
     credentials = {"email": "contract@example.com", "password": "correct horse battery staple"}
-    registered = await client.post("/auth/v1/register", json=credentials)
-    expect(registered, 201, 202)
-    opened = await client.post("/auth/v1/login", json=credentials)
+    expect(httpx.post(f"{auth_url}/auth/v1/register", json=credentials, timeout=30, trust_env=False), 201, 202)
+    opened = httpx.post(f"{auth_url}/auth/v1/login", json=credentials, timeout=30, trust_env=False)
     expect(opened, 200)
     token: str = opened.json()["accessToken"]
     return token
@@ -254,26 +260,24 @@ async def pages_of_other_origins_may_not(world: World) -> None:
         headers = {"Origin": "https://evil.example.com", "Access-Control-Request-Method": "GET"}
         answer = await world.client.request(method, "/api/v3/ping", headers=headers)
         assert "Access-Control-Allow-Origin" not in answer.headers, method
-    answer = await world.client.get("/admin/v1/accounts", headers={"Origin": ORIGIN})
-    assert "Access-Control-Allow-Origin" not in answer.headers
 
 
 async def without_a_valid_token_nothing_is_told(world: World) -> None:
-    for path in ("/wallet/v1/balances", "/notifier/v1/notices"):
+    """Whether the gateway verifies it or leaves that to the service."""
+    for path in ("/wallet/v1/assets", "/notifier/v1/preferences", "/auth/v1/account"):
         expect(await world.client.get(path), 401)
-    # A gateway that cannot verify leaves that to the service, which may not run here.
-    garbage = await world.client.get("/auth/v1/account", headers={"Authorization": "Bearer x.y.z"})
-    expect(garbage, 401)
-    for path in ("/wallet/v1/balances", "/notifier/v1/notices"):
-        answer = await world.client.get(path, headers={"Authorization": f"Bearer {world.token}x"})
-        expect(answer, 401, 502, 503)
+        for wrong in ("Bearer x.y.z", f"Bearer {world.token}x", f"Basic {world.token}"):
+            expect(await world.client.get(path, headers={"Authorization": wrong}), 401)
+        expect(await world.client.get(path, headers={"Authorization": f"Bearer {world.token}"}), 200)
+    # A provider signs its requests; the service refuses this one.
+    expect(await world.client.post("/wallet/v1/deposits/webhook", json={}), 400, 401, 403, 422)
 
 
 async def operators_come_from_their_networks_only(world: World) -> None:
     # Whatever a client says of its address.
     headers = {"Authorization": f"Bearer {world.token}", "X-Forwarded-For": "192.0.2.7"}
-    expect(await world.client.get("/admin/v1/accounts", headers=headers), 403)
-    expect(await world.client.get("/admin/v1/accounts"), 401, 403)
+    expect(await world.client.get("/admin/v1/me", headers=headers), 403)
+    expect(await world.client.get("/admin/v1/me"), 401, 403)
 
 
 async def large_requests_are_refused(world: World) -> None:
@@ -324,7 +328,7 @@ async def floods_are_stopped(world: World) -> None:
     statuses = [answer.status_code for answer in answers]
     assert set(statuses) <= {401, 429}, f"unexpected among {sorted(set(statuses))}"
     assert statuses.count(429) >= FLOOD // 3, f"only {statuses.count(429)} of {FLOOD} were stopped"
-    assert statuses.count(401) >= FLOOD // 5, "everything was stopped"
+    assert statuses.count(401) >= FLOOD // 15, "everything was stopped"
     expect(await world.client.get("/api/v3/ping"), 200)
 
 

@@ -51,7 +51,7 @@ PLANTED: Final[dict[str, tuple[Mistake, ...]]] = {
         Mistake(f"{CHART}/templates/routes.yaml", '"crossbook-operators"', '"crossbook-operator"', "no plugin"),
     ),
     "argocd": (
-        Mistake("deploy/argocd/applications/kong.yaml", 'sync-wave: "1"', 'sync-wave: "3"', "before crossbook"),
+        Mistake("deploy/argocd/applications/kong.yaml", 'sync-wave: "2"', 'sync-wave: "4"', "before crossbook"),
         Mistake("deploy/argocd/applications/crossbook.yaml", "yaml, values-prod", "yaml, values-prd", "values-prd"),
     ),
     "compose": (
@@ -60,6 +60,41 @@ PLANTED: Final[dict[str, tuple[Mistake, ...]]] = {
     ),
     "workflows": (
         Mistake(".github/workflows/test.yml", "3d3c42e5aac5ba805825da76410c181273ba90b1", "v7", "not pinned"),
+    ),
+    "rules": (
+        Mistake(f"{CHART}/files/rules/alerts.yaml", "crossbook_engine_unbalanced_assets) > 0", "x) > 0", "MoneyNotC"),
+        Mistake(f"{CHART}/files/rules/slo.yaml", "14.4 * 0.001", "144 * 0.001", "FaultBudgetBurnsFast"),
+    ),
+    "panels": (
+        Mistake(f"{CHART}/files/dashboards/engine.json", "count(crossbook_engine_lease", "cuont(crossbook", "cuont"),
+    ),
+    "prometheus": (Mistake("deploy/monitoring/prometheus.yml", "scrape_configs:", "scrap_configs:", "scrap_configs"),),
+    "alertmanager": (
+        Mistake("deploy/monitoring/alertmanager.yml", 'severity="page"', 'severity="pages"', "goes to tickets"),
+    ),
+    "terraform-format": (
+        Mistake("terraform/modules/budget/main.tf", "  budget_type  =", "  budget_type =", "modules/budget/main.tf"),
+    ),
+    "terraform-valid": (
+        Mistake(
+            "terraform/modules/cache/main.tf", "transit_encryption_mode ", "transit_encription_mode ", "encription"
+        ),
+    ),
+    "terraform-tests": (
+        Mistake(
+            "terraform/modules/database/main.tf",
+            "publicly_accessible    = false",
+            "publicly_accessible    = true",
+            "encrypted, private and protected",
+        ),
+    ),
+    "checkov": (
+        Mistake(
+            "terraform/modules/cache/main.tf",
+            "at_rest_encryption_enabled = true",
+            "at_rest_encryption_enabled = false",
+            "CKV_AWS_29",
+        ),
     ),
     "dockerfile": (Mistake("deploy/images/Dockerfile", "WORKDIR /opt/crossbook/app", "WORKDIR app", "DL3000"),),
 }

@@ -18,7 +18,8 @@ _WAVE: Final = "argocd.argoproj.io/sync-wave"
 # Each needs all of those before it.
 _ORDER: Final = (
     ("gateway-api",),
-    ("external-secrets", "kube-prometheus-stack"),
+    ("external-secrets",),
+    ("kube-prometheus-stack",),
     ("kong", "prometheus-adapter"),
     ("crossbook",),
 )

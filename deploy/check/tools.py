@@ -16,7 +16,7 @@ TOOLS: Final = REPOSITORY / ".tools"
 # Servers of Debian packages that are only unpacked (no service is installed) are under .tools/debian.
 _DEBIAN: Final = TOOLS / "debian" / "usr"
 _PLACES: Final = (
-    *(TOOLS / "bin", TOOLS / "python" / "bin", _DEBIAN / "sbin", _DEBIAN / "bin"),
+    *(TOOLS / "bin", TOOLS / "python" / "bin", TOOLS / "aws" / "bin", _DEBIAN / "sbin", _DEBIAN / "bin"),
     REPOSITORY / ".venv" / "bin",
 )
 _SYSTEM_PLACES: Final = ("/usr/local/sbin", "/usr/sbin", "/sbin")
@@ -118,7 +118,6 @@ def _tail(output: str) -> str:
 
 
 HELM: Final = Tool("helm", ("version", "--short"))
-KUBECTL: Final = Tool("kubectl", ("version", "--client"))
 HADOLINT: Final = Tool("hadolint")
 YAMLLINT: Final = Tool("yamllint")
 NODE: Final = Tool("node", remedy="apt-get install nodejs npm")
@@ -135,5 +134,10 @@ DEBOOTSTRAP: Final = Tool("debootstrap", remedy="make deploy-tools as root on De
 PROMTOOL: Final = Tool("promtool")
 PROMETHEUS: Final = Tool("prometheus")
 AMTOOL: Final = Tool("amtool")
-ALERTMANAGER: Final = Tool("alertmanager")
+# Debian calls it so; others just alertmanager.
+ALERTMANAGER: Final = Tool("prometheus-alertmanager")
+POSTGRES_EXPORTER: Final = Tool("prometheus-postgres-exporter")
+REDIS_EXPORTER: Final = Tool("prometheus-redis-exporter")
+CHECKOV: Final = Tool("checkov")
+MOTO: Final = Tool("moto_server", ("--help",))
 TERRAFORM: Final = Tool("terraform", ("version",), remedy="install Terraform 1.11 or newer")

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from services.auth import accounts, audit, challenges, mail_tokens, registration, sessions
+from services.auth import accounts, audit, challenges, logins, mail_tokens, registration, sessions
 from services.auth.callers import Bearer
 from services.auth.changes import announce_sessions
 from services.auth.errors import (
@@ -20,8 +20,10 @@ from services.auth.errors import (
     Refused,
     documented,
 )
-from services.auth.resources import Asker, Held, Resources
-from services.auth.throttles import Throttle, give_back, network_of
+from services.auth.own_passwords import check_own_password
+from services.auth.pacing import at_least
+from services.auth.resources import Held
+from services.auth.throttles import Throttle, network_of
 from services.auth.visitors import Visiting, Visitor
 from services.auth.wire import (
     AccountView,
@@ -47,7 +49,7 @@ async def register(body: Registration, visitor: Visiting, held: Held) -> Registe
     settings = held.settings
     await held.take(_hourly("registrations", visitor, settings.max_registrations_per_address))
     password_hash = await held.hash_new(body.password)
-    async with held.transaction() as connection:
+    async with at_least(settings.even_answer_ms), held.transaction() as connection:
         account_id = await registration.register(connection, settings, body.email, password_hash, visitor)
     if account_id is not None:
         log.info("account registered", account_id=account_id)
@@ -68,7 +70,7 @@ async def confirm_email(body: MailTokenRequest, visitor: Visiting, held: Held) -
 async def resend_confirmation(body: EmailRequest, visitor: Visiting, held: Held) -> None:
     """Send the mail to confirm an address again, if there is one to confirm."""
     await held.take(_hourly("mails", visitor, held.settings.max_mail_requests_per_address))
-    async with held.transaction() as connection:
+    async with at_least(held.settings.even_answer_ms), held.transaction() as connection:
         await registration.send_confirmation_again(connection, held.settings, body.email)
 
 
@@ -80,9 +82,8 @@ async def resend_confirmation(body: EmailRequest, visitor: Visiting, held: Held)
 async def change_email(body: EmailChange, token: Bearer, visitor: Visiting, held: Held) -> None:
     """Ask for another address. The account keeps the one it has until the new one is confirmed."""
     await held.take(_hourly("mails", visitor, held.settings.max_mail_requests_per_address))
-    password = body.password.get_secret_value() if body.password is not None else None
-    await _check_password(held, token, password)
-    async with held.transaction_of(token) as connection:
+    await check_own_password(held, token, body.password)
+    async with at_least(held.settings.even_answer_ms), held.transaction_of(token) as connection:
         await registration.request_change(connection, held.settings, token.account_id, body.email, visitor)
 
 
@@ -90,7 +91,7 @@ async def change_email(body: EmailChange, token: Bearer, visitor: Visiting, held
 async def forgot_password(body: EmailRequest, visitor: Visiting, held: Held) -> None:
     """Send a link to choose a new password, if the address has an account."""
     await held.take(_hourly("mails", visitor, held.settings.max_mail_requests_per_address))
-    async with held.transaction() as connection:
+    async with at_least(held.settings.even_answer_ms), held.transaction() as connection:
         await registration.request_reset(connection, held.settings, body.email, visitor)
 
 
@@ -106,13 +107,14 @@ async def reset_password(body: NewPassword, visitor: Visiting, held: Held) -> No
         raise Refused(INVALID_MAIL_TOKEN)
     password_hash = await held.hash_new(body.password)
     async with held.transaction() as connection:
-        account_id = await registration.reset_password(connection, mail_token, password_hash, visitor)
-        if account_id is None:
+        used = await registration.reset_password(connection, mail_token, password_hash, visitor)
+        if used is None:
             raise Refused(INVALID_MAIL_TOKEN)
-        ended = await sessions.end_all(connection, account_id)
-        await challenges.forget_all(connection, account_id)
+        await logins.unlock(connection, held.settings, used.email)
+        ended = await sessions.end_all(connection, used.account_id)
+        await challenges.forget_all(connection, used.account_id)
     await announce_sessions(held.redis, ended)
-    log.info("password reset", account_id=account_id, sessions_ended=len(ended))
+    log.info("password reset", account_id=used.account_id, sessions_ended=len(ended))
 
 
 @router.post(
@@ -122,7 +124,7 @@ async def reset_password(body: NewPassword, visitor: Visiting, held: Held) -> No
 )
 async def change_password(body: PasswordChange, token: Bearer, visitor: Visiting, held: Held) -> None:
     """Change the password. Every other session ends."""
-    await _check_password(held, token, body.current_password.get_secret_value())
+    await check_own_password(held, token, body.current_password)
     password_hash = await held.hash_new(body.new_password)
     async with held.transaction_of(token) as connection:
         await registration.change_password(connection, token.account_id, password_hash, visitor)
@@ -155,25 +157,3 @@ async def list_audit(
 
 def _hourly(what: str, visitor: Visitor, attempts: int) -> Throttle:
     return Throttle(what, network_of(visitor.address), attempts, registration.HOUR_S)
-
-
-async def _check_password(held: Resources, token: Asker, password: str | None) -> None:
-    """Whoever has found an open session does not know the password, and cannot try many."""
-    throttle = Throttle(
-        "password",
-        str(token.account_id),
-        held.settings.max_failed_logins_per_account,
-        held.settings.throttle_window_s,
-    )
-    await held.take(throttle)
-    async with held.transaction_of(token) as connection:
-        password_hash = await accounts.password_hash(connection, token.account_id)
-    if password_hash is None and password is None:
-        # Signed in by another issuer: there is no password to know.
-        is_right = True
-    else:
-        is_right = (await held.passwords.check(password or "", password_hash)).matches
-    if not is_right:
-        raise Refused(INVALID_CREDENTIALS)
-    async with held.transaction() as connection:
-        await give_back(connection, throttle)

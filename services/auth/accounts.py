@@ -23,7 +23,10 @@ OWN_HASH: Final = "SELECT password_hash FROM auth.users WHERE account_id = $1"
 _VISIBLE: Final = """
 SELECT account_id, email, email_confirmed_at IS NOT NULL AS email_confirmed, created_at, roles,
     EXISTS (SELECT FROM auth.second_factors f WHERE f.account_id = u.account_id AND f.confirmed_at IS NOT NULL)
-    AS has_second_factor
+    AS has_second_factor,
+    (SELECT max(occurred_at) FROM auth.audit a WHERE a.account_id = u.account_id AND a.action IN (
+        'PASSWORD_CHANGED', 'PASSWORD_RESET', 'EMAIL_CHANGED', 'SECOND_FACTOR_DISABLED'
+    )) AS credentials_changed_at
 FROM auth.users u
 """
 READ: Final = _VISIBLE + "WHERE account_id = $1"
@@ -47,6 +50,8 @@ class Account(NamedTuple):
     created_at: datetime
     roles: Sequence[Role]
     has_second_factor: bool
+    # When the password, the address or the second factor was last replaced or taken away.
+    credentials_changed_at: datetime | None
 
 
 def normalise_email(email: str) -> str:

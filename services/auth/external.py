@@ -7,7 +7,6 @@ Whose account it is says ``auth.external_identities``: at first sight a subject 
 matched with an existing one by an address that the token claims: whoever controls a claim would own the account.
 """
 
-import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
@@ -90,7 +89,7 @@ def _claims(token: str, key: IssuerKey, issuer: ExternalIssuer) -> dict[str, Any
     prepared: Any = key.key
     try:
         return jwt.decode(token, prepared, algorithms=[key.algorithm], issuer=issuer.issuer, options=options)
-    except (JOSEError, ValueError, TypeError, RecursionError, json.JSONDecodeError) as error:
+    except (JOSEError, ValueError, TypeError, OverflowError, RecursionError) as error:
         raise InvalidToken(str(error)) from error
 
 

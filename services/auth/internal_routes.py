@@ -181,6 +181,8 @@ async def check_second_factor(account_id: AccountId, body: CodeRequest, held: He
         verdict = await second_factors.check(connection, held.seal, account_id, body.code.get_secret_value())
         if verdict is not Verdict.WRONG:
             await forget(connection, throttle)
+        if verdict is Verdict.RECOVERED:
+            await second_factors.tell_of_recovery(connection, account_id, None)
     if verdict is Verdict.ABSENT:
         raise Refused(NO_SECOND_FACTOR)
     if verdict is Verdict.WRONG:

@@ -14,7 +14,7 @@ from services.auth import accounts, audit, devices, notices, sessions
 from services.auth.database import Connection
 from services.auth.random_tokens import digest
 from services.auth.settings import AuthSettings
-from services.auth.throttles import Throttle, give_back, network_of, take
+from services.auth.throttles import Throttle, forget, give_back, network_of, take
 from services.auth.visitors import Visitor
 
 
@@ -58,12 +58,11 @@ async def begin(
         "login-address", network_of(visitor.address), settings.max_failed_logins_per_address, window_s
     )
     is_known = await devices.is_known(connection, account_id, device_token)
-    name = step.name.lower()
     limit = settings.max_failed_logins_per_account
     if is_known and device_token is not None:
-        by_account = Throttle(f"login-device-{name}", digest(device_token).hex(), limit, window_s)
+        by_account = Throttle(f"login-device-{step.name}", digest(device_token).hex(), limit, window_s)
     else:
-        by_account = Throttle(f"login-account-{name}", whom, limit, window_s)
+        by_account = _of_strangers(settings, step, whom)
     # The address first: whom it stops does not use up what the account has.
     taken = await take(connection, by_address)
     if not taken.retry_after_s:
@@ -72,15 +71,24 @@ async def begin(
     return Attempt((by_address,), taken.retry_after_s, False)
 
 
+def _of_strangers(settings: AuthSettings, step: Step, whom: str) -> Throttle:
+    attempts, window_s = settings.max_failed_logins_per_account, settings.throttle_window_s
+    return Throttle(f"login-stranger-{step.name}", whom, attempts, window_s)
+
+
+async def unlock(connection: Connection, settings: AuthSettings, email: str) -> None:
+    """The address's owner has just shown that they are: wrong passwords of before are nothing to them."""
+    await forget(connection, _of_strangers(settings, Step.PASSWORD, email))
+
+
 async def give_back_all(connection: Connection, attempt: Attempt) -> None:
     for throttle in attempt.throttles:
         await give_back(connection, throttle)
 
 
 async def fail(connection: Connection, attempt: Attempt, account_id: int | None, visitor: Visitor) -> None:
-    """Let the owner know, if there is one. For nobody's address write as much, so that it takes as long."""
+    """Let the owner know, if there is one. That it takes longer is for the caller to hide."""
     if account_id is None:
-        await take(connection, Throttle("login-nobody", "", 1, 1))
         return
     await audit.write(connection, account_id, "LOGIN_REFUSED", visitor)
     if attempt.locks:

@@ -12,6 +12,7 @@ from typing import Final
 
 from services.auth import accounts, audit, devices, mail_tokens, notices
 from services.auth.database import Connection
+from services.auth.mail_tokens import Used
 from services.auth.settings import DAY_S, AuthSettings
 from services.auth.throttles import Throttle, take
 from services.auth.visitors import Visitor
@@ -129,8 +130,8 @@ async def request_reset(connection: Connection, settings: AuthSettings, email: s
     await notices.write(connection, known["account_id"], "RESET_PASSWORD", visitor.told() | {"token": token})
 
 
-async def reset_password(connection: Connection, token: str, password_hash: str, visitor: Visitor) -> int | None:
-    """Set the password by a link; return whose it is now, or None if the token is not valid.
+async def reset_password(connection: Connection, token: str, password_hash: str, visitor: Visitor) -> Used | None:
+    """Set the password by a link; return whose it is now and at which address, or None if the token is not valid.
 
     Sessions are for the caller to end. Devices are forgotten: one of them may be why the password had to be reset.
     """
@@ -141,7 +142,7 @@ async def reset_password(connection: Connection, token: str, password_hash: str,
     await mail_tokens.forget(connection, used.account_id, "CONFIRM_EMAIL", "CHANGE_EMAIL", "RESET_PASSWORD")
     await notices.write(connection, used.account_id, "PASSWORD_CHANGED", visitor.told())
     await audit.write(connection, used.account_id, "PASSWORD_RESET", visitor)
-    return used.account_id
+    return used
 
 
 async def change_password(connection: Connection, account_id: int, password_hash: str, visitor: Visitor) -> None:

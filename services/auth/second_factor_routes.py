@@ -18,11 +18,11 @@ from services.auth.errors import (
     Refused,
     documented,
 )
-from services.auth.passwords import Verdict as PasswordVerdict
+from services.auth.own_passwords import check_own_password
 from services.auth.resources import Asker, Held, Resources
 from services.auth.second_factors import Verdict
 from services.auth.throttles import Throttle, give_back
-from services.auth.visitors import Visiting
+from services.auth.visitors import Visiting, Visitor
 from services.auth.wire import CodeRequest, Enrolment, PasswordRequest, RecoveryCodes, SecondFactorView
 from services.infra.telemetry import logger
 
@@ -52,16 +52,9 @@ async def enrol_second_factor(body: PasswordRequest, token: Bearer, held: Held) 
     """Begin: show the URI as a QR code to an authenticator app. It is in force once a code of it was confirmed."""
     if token.session_id is None:
         raise Refused(NO_SESSION)
-    throttle = _throttle(held, "password", token.account_id, held.settings.max_failed_logins_per_account)
-    await held.take(throttle)
+    await check_own_password(held, token, body.password)
     async with held.transaction_of(token) as connection:
         account = await accounts.read(connection, token.account_id)
-        password_hash = await accounts.password_hash(connection, token.account_id)
-    verdict: PasswordVerdict = await held.passwords.check(body.password.get_secret_value(), password_hash)
-    if not verdict.matches:
-        raise Refused(INVALID_CREDENTIALS)
-    async with held.transaction_of(token) as connection:
-        await give_back(connection, throttle)
         secret = await second_factors.enrol(connection, held.seal, token.account_id)
     if secret is None:
         raise Refused(SECOND_FACTOR_ENABLED)
@@ -75,7 +68,7 @@ async def confirm_second_factor(body: CodeRequest, token: Bearer, visitor: Visit
 
     Every other session ends: none of them was opened with it.
     """
-    throttle = _throttle(held, "code", token.account_id, held.settings.max_wrong_codes_per_account)
+    throttle = _throttle(held, token.account_id)
     await held.take(throttle)
     async with held.transaction_of(token) as connection:
         codes = await second_factors.confirm(connection, held.seal, token.account_id, body.code.get_secret_value())
@@ -94,7 +87,7 @@ async def confirm_second_factor(body: CodeRequest, token: Bearer, visitor: Visit
 @router.post("/disable", status_code=204, responses=_SHOWING_A_CODE)
 async def disable_second_factor(body: CodeRequest, token: Bearer, visitor: Visiting, held: Held) -> None:
     """Do without a second factor again. It takes a code of it, or a recovery code."""
-    await _check(held, token, body)
+    await _check(held, token, visitor, body)
     async with held.transaction_of(token) as connection:
         await second_factors.remove(connection, token.account_id)
         await sessions.set_second_factor(connection, token.account_id, False)
@@ -106,26 +99,29 @@ async def disable_second_factor(body: CodeRequest, token: Bearer, visitor: Visit
 @router.post("/recovery-codes", responses=_SHOWING_A_CODE)
 async def replace_recovery_codes(body: CodeRequest, token: Bearer, visitor: Visiting, held: Held) -> RecoveryCodes:
     """Make new recovery codes; the old ones stop working."""
-    await _check(held, token, body)
+    await _check(held, token, visitor, body)
     async with held.transaction_of(token) as connection:
         codes = await second_factors.replace_recovery_codes(connection, token.account_id)
         await audit.write(connection, token.account_id, "RECOVERY_CODES_REPLACED", visitor)
     return RecoveryCodes(recovery_codes=codes)
 
 
-async def _check(held: Resources, token: Asker, body: CodeRequest) -> None:
+async def _check(held: Resources, token: Asker, visitor: Visitor, body: CodeRequest) -> None:
     """Use a code up in a transaction of its own: it stays used, whatever comes of the request."""
-    throttle = _throttle(held, "code", token.account_id, held.settings.max_wrong_codes_per_account)
+    throttle = _throttle(held, token.account_id)
     await held.take(throttle)
     async with held.transaction_of(token) as connection:
         verdict = await second_factors.check(connection, held.seal, token.account_id, body.code.get_secret_value())
         if verdict is not Verdict.WRONG:
             await give_back(connection, throttle)
+        if verdict is Verdict.RECOVERED:
+            await second_factors.tell_of_recovery(connection, token.account_id, visitor)
     if verdict is Verdict.ABSENT:
         raise Refused(NO_SECOND_FACTOR)
     if verdict is Verdict.WRONG:
         raise Refused(WRONG_CODE)
 
 
-def _throttle(held: Resources, what: str, account_id: int, attempts: int) -> Throttle:
-    return Throttle(what, str(account_id), attempts, held.settings.throttle_window_s)
+def _throttle(held: Resources, account_id: int) -> Throttle:
+    settings = held.settings
+    return Throttle("code", str(account_id), settings.max_wrong_codes_per_account, settings.throttle_window_s)

@@ -18,8 +18,10 @@ from typing import Final
 
 import pyotp
 
+from services.auth import audit, notices
 from services.auth.database import Connection
 from services.auth.sealing import Seal
+from services.auth.visitors import Visitor
 
 STEP_S: Final = 30
 DIGITS: Final = 6
@@ -115,6 +117,14 @@ async def replace_recovery_codes(connection: Connection, account_id: int) -> lis
 async def count_recovery_codes(connection: Connection, account_id: int) -> int:
     count: int = await connection.fetchval(COUNT_CODES, account_id)
     return count
+
+
+async def tell_of_recovery(connection: Connection, account_id: int, visitor: Visitor | None) -> None:
+    """Whoever finds the codes on paper must not go unnoticed."""
+    left = await count_recovery_codes(connection, account_id)
+    told = visitor.told() if visitor is not None else {}
+    await notices.write(connection, account_id, "RECOVERY_CODE_USED", told | {"left": left})
+    await audit.write(connection, account_id, "RECOVERY_CODE_USED", visitor, left=left)
 
 
 async def remove(connection: Connection, account_id: int) -> None:

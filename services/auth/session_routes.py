@@ -24,6 +24,7 @@ from services.auth.errors import (
 )
 from services.auth.logins import Step
 from services.auth.metrics import LOGINS, REFRESHES
+from services.auth.pacing import at_least
 from services.auth.passwords import TooManyWaiting
 from services.auth.resources import Held, Resources
 from services.auth.second_factors import Verdict
@@ -67,7 +68,7 @@ async def login(body: LoginRequest, visitor: Visiting, held: Held, response: Res
         raise
     may_sign_in = verdict.matches and (is_confirmed or not held.settings.require_confirmed_email)
     if account_id is None or password_hash is None or not may_sign_in:
-        async with held.transaction() as connection:
+        async with at_least(held.settings.even_answer_ms), held.transaction() as connection:
             await logins.fail(connection, attempt, account_id, visitor)
         LOGINS.labels("refused").inc()
         raise Refused(INVALID_CREDENTIALS)
@@ -114,9 +115,7 @@ async def login_with_second_factor(body: SecondStep, visitor: Visiting, held: He
             raise Refused(INVALID_CHALLENGE)
         await logins.give_back_all(connection, attempt)
         if verdict is Verdict.RECOVERED:
-            left = await second_factors.count_recovery_codes(connection, account_id)
-            await notices.write(connection, account_id, "RECOVERY_CODE_USED", visitor.told() | {"left": left})
-            await audit.write(connection, account_id, "RECOVERY_CODE_USED", visitor, left=left)
+            await second_factors.tell_of_recovery(connection, account_id, visitor)
         logged_in = await logins.complete(
             connection, held.settings, account_id, visitor, device_token, second_factor=True
         )

@@ -73,6 +73,8 @@ class AuthSettings(ServiceSettings):
 
     # Whether an account can be used only once the link in the mail was followed.
     require_confirmed_email: bool = True
+    # How long answers take that must not tell whether an address has an account: longer than their work.
+    even_answer_ms: int = Field(default=50, ge=0, le=1000)
     # How long failed attempts are counted together, and how many there may be.
     throttle_window_s: int = Field(default=15 * 60, ge=1, le=DAY_S)
     max_wrong_codes_per_account: int = Field(default=10, ge=1)

@@ -75,7 +75,8 @@ async def list_withdrawals(
 ) -> list[StaffWithdrawalView]:
     """List withdrawals of everyone, the newest first."""
     async with held.transaction() as connection:
-        rows = await connection.fetch(withdrawals.LIST, account_id, None, status, before, limit, EPOCH, FOREVER, None)
+        listed = withdrawals.LIST_ALL if account_id is None else withdrawals.LIST
+        rows = await connection.fetch(listed, account_id, None, status, before, limit, EPOCH, FOREVER, None)
     return [staff_withdrawal_view(row) for row in rows]
 
 
@@ -216,7 +217,8 @@ async def list_deposits(
 ) -> list[StaffDepositView]:
     """List deposits of everyone, the newest first. UNMATCHED ones are nobody's yet."""
     async with held.transaction() as connection:
-        rows = await connection.fetch(deposits.LIST, account_id, None, status, before, limit, EPOCH, FOREVER, None)
+        listed = deposits.LIST_ALL if account_id is None else deposits.LIST
+        rows = await connection.fetch(listed, account_id, None, status, before, limit, EPOCH, FOREVER, None)
     return [_deposit_view(row) for row in rows]
 
 

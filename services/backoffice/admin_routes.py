@@ -400,8 +400,13 @@ async def read_audit(
 ) -> list[AuditView]:
     """Read who did what, the newest first."""
     async with held.transaction() as connection:
-        rows = await connection.fetch(
-            audit.LIST, actor, None if action is None else action.value, subject, before, limit
+        rows = await audit.newest(
+            connection,
+            before=before,
+            limit=limit,
+            actor=actor,
+            action=None if action is None else action.value,
+            subject=subject,
         )
     return [AuditView.model_validate({**row, "details": msgspec.json.decode(row["details"])}) for row in rows]
 

@@ -27,12 +27,14 @@ from services.infra import postgres
 from services.infra.callers import Callers
 from services.infra.engine_client import EngineClient
 from services.infra.http import internal_client
+from services.infra.measured import Measured
 from services.infra.problems import BODY_TOO_LARGE, answer
 from services.infra.telemetry import metrics
 from services.infra.web import BodyLimit, RequestId
 
 OPENAPI_PATH = "/wallet/v1/openapi.json"
 NOTIFIER_TIMEOUT_S = 3.0
+CANCEL_AGAIN_S = 0.5
 TAGS = [
     {"name": "wallet", "description": "What there is, and what may leave."},
     {"name": "deposits", "description": "Money coming in."},
@@ -69,6 +71,7 @@ def create_app(settings: BackofficeSettings) -> FastAPI:
         redirect_slashes=False,
         generate_unique_id_function=_operation_id,
         middleware=[
+            Middleware(Measured),
             Middleware(RequestId),
             Middleware(BodyLimit, limit_bytes=settings.max_body_bytes, answer=answer(BODY_TOO_LARGE)),
         ],
@@ -126,8 +129,14 @@ async def _lifespan(app: FastAPI, settings: BackofficeSettings) -> AsyncIterator
 
 @asynccontextmanager
 async def _running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Run ``work`` beside the block and cancel it at the end."""
+    """Run ``work`` beside the block and cancel it at the end.
+
+    Once is not enough on Python 3.11, where ``asyncio.wait_for`` can swallow a cancellation that comes just as what it
+    waits for is done.
+    """
     async with asyncio.TaskGroup() as tasks:
         task = tasks.create_task(work)
         yield
-        task.cancel()
+        while not task.done():
+            task.cancel()
+            await asyncio.wait({task}, timeout=CANCEL_AGAIN_S)

@@ -18,12 +18,9 @@ ADD: Final = """
 INSERT INTO backoffice.audit (actor, roles, action, subject, outcome, reason, request_id, details)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 """
-LIST: Final = """
+_LIST: Final = """
 SELECT audit_id, occurred_at, actor, roles, action, subject, outcome, reason, request_id, details
-FROM backoffice.audit
-WHERE ($1::text IS NULL OR actor = $1) AND ($2::text IS NULL OR action = $2)
-    AND ($3::text IS NULL OR subject = $3) AND audit_id < $4
-ORDER BY audit_id DESC LIMIT $5
+FROM backoffice.audit WHERE {conditions} ORDER BY audit_id DESC LIMIT $1
 """
 
 
@@ -62,3 +59,16 @@ async def record(source: Source, deed: Deed, outcome: str = "DONE", **more: Any)
         str(structlog.contextvars.get_contextvars().get("request_id", "")),
         msgspec.json.encode(details).decode(),
     )
+
+
+async def newest(source: Source, *, before: int, limit: int, **filters: str | None) -> list[Row]:
+    """The newest lines before ``before`` whose columns are as asked.
+
+    Only what is asked for is in the statement, so that an index can be used.
+    """
+    given = {column: value for column, value in filters.items() if value is not None}
+    conditions = ["audit_id < $2", *(f"{column} = ${number}" for number, column in enumerate(given, 3))]
+    rows: list[Row] = await source.fetch(
+        _LIST.format(conditions=" AND ".join(conditions)), limit, before, *given.values()
+    )
+    return rows

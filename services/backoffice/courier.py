@@ -34,7 +34,8 @@ INSERT INTO backoffice.commands (kind, reference, payload) VALUES ($1, $2, $3) R
 CLAIM: Final = """
 UPDATE backoffice.commands
 SET busy_until = clock_timestamp() + make_interval(secs => $2::float / 1000), attempts = attempts + 1
-WHERE command_id = $1 AND outcome IS NULL AND busy_until < clock_timestamp() RETURNING kind, payload
+WHERE command_id = $1 AND outcome IS NULL AND busy_until < clock_timestamp()
+RETURNING kind, reference, payload, attempts
 """
 RELEASE: Final = "UPDATE backoffice.commands SET busy_until = '-infinity' WHERE command_id = $1 AND outcome IS NULL"
 COMPLETE: Final = """
@@ -47,6 +48,14 @@ ORDER BY command_id LIMIT $1
 """
 COUNT: Final = "SELECT count(*) FROM backoffice.commands WHERE outcome IS NULL"
 
+# How the ledger says that a command was carried out. The engine remembers 100,000 references, the ledger all.
+IN_LEDGER: Final = {
+    "DEPOSIT": "SELECT true FROM exchange.transfers WHERE reference = $1 LIMIT 1",
+    "TRANSFER": "SELECT true FROM exchange.transfers WHERE reference = $1 LIMIT 1",
+    "HOLD": "SELECT true FROM exchange.withdrawals WHERE reference = $1",
+    "SETTLE": "SELECT true FROM exchange.withdrawals WHERE reference = $1 AND status = 'SETTLED'",
+    "REJECT": "SELECT true FROM exchange.withdrawals WHERE reference = $1 AND status = 'REJECTED'",
+}
 # How the engine says that it has done so before.
 DONE_BEFORE: Final = {
     "DEPOSIT": Refusal.REFERENCE_ALREADY_USED,
@@ -107,6 +116,10 @@ class Courier:
         claimed = await self._pool.fetchrow(CLAIM, command_id, self._busy_ms)
         if claimed is None:
             return
+        kind, reference = claimed["kind"], claimed["reference"]
+        if claimed["attempts"] > 1 and await self._pool.fetchval(IN_LEDGER[kind], reference):
+            await self._complete(command_id, None)
+            return
         try:
             reply = await self._engine.submit(_decoder.decode(claimed["payload"]))
         except OutcomeUnknown:
@@ -117,7 +130,7 @@ class Courier:
             DELIVERIES.labels("not_started").inc()
             await self._pool.execute(RELEASE, command_id)
             return
-        await self._complete(command_id, _refusal(claimed["kind"], reply))
+        await self._complete(command_id, _refusal(kind, reply))
 
     async def _complete(self, command_id: int, refusal: Refusal | None) -> None:
         outcome, reason = ("APPLIED", None) if refusal is None else ("REFUSED", refusal.value)

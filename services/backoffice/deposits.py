@@ -73,13 +73,16 @@ SET status = $2, refusal = $3, credited_at = CASE WHEN $2 = 'CREDITED' THEN now(
 WHERE deposit_id = $1
 """
 MATCH: Final = "UPDATE backoffice.deposits SET account_id = $2, status = 'PENDING' WHERE deposit_id = $1"
-LIST: Final = f"""
+_LIST: Final = f"""
 SELECT {_DEPOSIT} FROM backoffice.deposits
-WHERE ($1::bigint IS NULL OR account_id = $1) AND ($2::text IS NULL OR asset = $2)
+WHERE {{whose}} AND ($2::text IS NULL OR asset = $2)
     AND ($3::text[] IS NULL OR status = ANY ($3)) AND deposit_id < $4
     AND created_at >= $6 AND created_at < $7 AND ($8::text IS NULL OR tx_id = $8)
 ORDER BY deposit_id DESC LIMIT $5
 """  # noqa: S608
+# Two statements, because one plan would not do for both: of one account, and of everyone.
+LIST: Final = _LIST.format(whose="account_id = $1")
+LIST_ALL: Final = _LIST.format(whose="$1::bigint IS NULL")
 
 
 @dataclass(frozen=True, slots=True)

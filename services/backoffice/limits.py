@@ -5,7 +5,7 @@ cannot pass a limit together. Withdrawals (with their fees) and transfers of the
 does not.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from services.infra.transactions import Connection
@@ -46,6 +46,13 @@ class Standing(NamedTuple):
     book_only: bool = False
     locked_until: datetime | None = None
     is_locked: bool = False
+
+    def after(self, changed_at: datetime | None, cool_down_s: int) -> "Standing":
+        """The same once the account's credentials changed: nothing leaves it for a while."""
+        until = None if changed_at is None else changed_at + timedelta(seconds=cool_down_s)
+        if until is None or until <= datetime.now(UTC):
+            return self
+        return self._replace(locked_until=max(until, self.locked_until or until), is_locked=True)
 
 
 async def lock(connection: Connection, account_id: int) -> Standing:

@@ -40,6 +40,11 @@ async def account_of(held: Resources, account_id: int) -> Account:
     return account
 
 
+def standing_of(held: Resources, account: Account, standing: limits.Standing) -> limits.Standing:
+    """What holds for the account, with what auth knows of it."""
+    return standing.after(account.credentials_changed_at, held.settings.security_cool_down_s)
+
+
 async def check_code(held: Resources, account: Account, code: str | None) -> None:
     """Use up a code of the account's second factor, if it has one or must have."""
     if not account.has_second_factor and not held.settings.require_second_factor:
@@ -63,26 +68,26 @@ async def withdraw(held: Resources, account_id: int, wish: withdrawals.Wish, cod
     async with held.transaction() as connection:
         earlier = await withdrawals.repeated(connection, account_id, wish)
         if earlier is None:
-            await check(connection, await limits.read(connection, account_id))
+            await check(connection, standing_of(held, account, await limits.read(connection, account_id)))
     if earlier is not None:
-        return earlier
+        return _answered(earlier)
     if wish.source == BY_SESSION:
         await check_code(held, account, code)
     async with held.transaction() as connection:
-        standing = await limits.lock(connection, account_id)
+        standing = standing_of(held, account, await limits.lock(connection, account_id))
         # Somebody may have sent the same request at the same time.
         earlier = await withdrawals.repeated(connection, account_id, wish)
         if earlier is not None:
-            return earlier
+            return _answered(earlier)
         admitted = await check(connection, standing)
         withdrawal, command_id = await withdrawals.request(connection, account_id, wish, admitted)
     await held.courier.deliver(command_id)
-    return await _told(held, withdrawal["withdrawal_id"])
-
-
-async def _told(held: Resources, withdrawal_id: int) -> Row:
     async with held.transaction() as connection:
-        withdrawal = await withdrawals.get(connection, withdrawal_id)
+        return _answered(await withdrawals.get(connection, withdrawal["withdrawal_id"]))
+
+
+def _answered(withdrawal: Row) -> Row:
+    """What the engine refused is refused, however often it is asked for under the same id."""
     if withdrawal["status"] == "REFUSED":
         raise Refused(_PROBLEM_BY_REFUSAL.get(withdrawal["refusal"], ENGINE_REFUSED))
     return withdrawal
@@ -106,13 +111,13 @@ async def transfer(held: Resources, account_id: int, wish: transfers.Wish, code:
     async with held.transaction() as connection:
         earlier = await transfers.repeated(connection, account_id, wish)
         if earlier is None:
-            await check(connection, await limits.read(connection, account_id))
+            await check(connection, standing_of(held, account, await limits.read(connection, account_id)))
     if earlier is not None:
         return earlier
     await check_code(held, account, code)
     to_account_id = await _recipient(held, wish.recipient, account_id)
     async with held.transaction() as connection:
-        standing = await limits.lock(connection, account_id)
+        standing = standing_of(held, account, await limits.lock(connection, account_id))
         earlier = await transfers.repeated(connection, account_id, wish)
         if earlier is not None:
             return earlier

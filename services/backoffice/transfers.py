@@ -40,11 +40,15 @@ SELECT {_COLUMNS} FROM backoffice.transfers WHERE account_id = $1 AND client_id 
 COUNT: Final = """
 SELECT count(*) FROM backoffice.transfers WHERE account_id = $1 AND created_at > now() - interval '24 hours'
 """
-# A recipient sees what arrived, and only that.
+# Each side by its own index. A recipient sees what arrived, and only that.
 LIST: Final = f"""
-SELECT {_COLUMNS} FROM backoffice.transfers
-WHERE (account_id = $1 OR (to_account_id = $1 AND status = 'COMPLETED')) AND transfer_id < $2
-ORDER BY transfer_id DESC LIMIT $3
+SELECT {_COLUMNS} FROM (
+    (SELECT * FROM backoffice.transfers WHERE account_id = $1 AND transfer_id < $2
+    ORDER BY transfer_id DESC LIMIT $3)
+    UNION ALL
+    (SELECT * FROM backoffice.transfers WHERE to_account_id = $1 AND status = 'COMPLETED' AND transfer_id < $2
+    ORDER BY transfer_id DESC LIMIT $3)
+) AS own ORDER BY transfer_id DESC LIMIT $3
 """  # noqa: S608
 FREE: Final = "SELECT free_e8 FROM exchange.balances WHERE account_id = $1 AND asset = $2"
 COMPLETE: Final = """

@@ -63,7 +63,7 @@ from services.backoffice.wire import (
     WithdrawalView,
     utc_us,
 )
-from services.infra.callers import Bearer
+from services.infra.callers import Account, Bearer
 from services.infra.problems import (
     BODY_TOO_LARGE,
     BUSY,
@@ -240,12 +240,13 @@ async def delete_entry(entryId: RecordId, caller: Bearer, held: Held) -> None:
 async def read_limits(caller: Bearer, held: Held) -> LimitsView:
     """Say what may leave the account within 24 hours, and how much of that is left."""
     account = await sending.account_of(held, caller.account_id)
-    return await limits_view(held, caller.account_id, second_factor=account.has_second_factor)
+    return await limits_view(held, account)
 
 
-async def limits_view(held: Resources, account_id: int, *, second_factor: bool) -> LimitsView:
+async def limits_view(held: Resources, account: Account) -> LimitsView:
+    account_id, second_factor = account.account_id, account.has_second_factor
     async with held.transaction() as connection:
-        standing = await limits.read(connection, account_id)
+        standing = sending.standing_of(held, account, await limits.read(connection, account_id))
         frozen = await limits.is_frozen(connection, account_id)
         shown = []
         for asset in held.catalogue.assets.values():
@@ -272,7 +273,7 @@ async def change_preferences(body: Preferences, caller: Bearer, held: Held) -> L
         weaker = standing.book_only and body.withdraw_to == "ANY"
         cool_down_s = held.settings.security_cool_down_s if weaker else 0
         await connection.execute(limits.SET_WITHDRAW_TO, caller.account_id, body.withdraw_to, cool_down_s)
-    return await limits_view(held, caller.account_id, second_factor=account.has_second_factor)
+    return await limits_view(held, account)
 
 
 # Withdrawals

@@ -67,23 +67,30 @@ SET status = $2, updated_at = now(), refusal = coalesce($4, refusal), note = coa
     completed_at = CASE WHEN $2 IN ('COMPLETED', 'CANCELLED', 'REJECTED', 'REFUSED') THEN now() END
 WHERE withdrawal_id = $1 AND status = ANY ($3::text[]) RETURNING {_COLUMNS}
 """  # noqa: S608
-LIST: Final = f"""
+_LIST: Final = f"""
 SELECT {_COLUMNS} FROM backoffice.withdrawals
-WHERE ($1::bigint IS NULL OR account_id = $1) AND ($2::text IS NULL OR asset = $2)
+WHERE {{whose}} AND ($2::text IS NULL OR asset = $2)
     AND ($3::text[] IS NULL OR status = ANY ($3)) AND withdrawal_id < $4
     AND created_at >= $6 AND created_at < $7 AND ($8::text IS NULL OR client_id = $8)
 ORDER BY withdrawal_id DESC LIMIT $5
 """  # noqa: S608
+# Two statements, because one plan would not do for both: of one account, and of everyone.
+LIST: Final = _LIST.format(whose="account_id = $1")
+LIST_ALL: Final = _LIST.format(whose="$1::bigint IS NULL")
 APPROVE: Final = "INSERT INTO backoffice.approvals (withdrawal_id, actor, reason) VALUES ($1, $2, $3)"
 COUNT_APPROVALS: Final = "SELECT count(*) FROM backoffice.approvals WHERE withdrawal_id = $1"
 APPROVALS: Final = """
 SELECT actor, reason, created_at FROM backoffice.approvals WHERE withdrawal_id = $1 ORDER BY created_at, actor
 """
-# Oldest first, each taken by one provider.
+# Oldest first, each taken by one provider. Those of frozen accounts wait.
 CLAIM: Final = f"""
 UPDATE backoffice.withdrawals SET status = 'PROCESSING', provider = $1, updated_at = now()
 WHERE withdrawal_id IN (
     SELECT withdrawal_id FROM backoffice.withdrawals WHERE status = 'APPROVED' AND network = ANY ($2::text[])
+        AND NOT EXISTS (
+            SELECT FROM exchange.account_standing AS standing
+            WHERE standing.account_id = withdrawals.account_id AND standing.status = 'FROZEN'
+        )
     ORDER BY withdrawal_id LIMIT $3 FOR UPDATE SKIP LOCKED
 ) RETURNING {_COLUMNS}
 """  # noqa: S608

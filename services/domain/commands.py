@@ -188,9 +188,13 @@ class SetVenueStatus(_Command, frozen=True):
 
 
 class DefineMarket(_Command, frozen=True):
-    """List a market, or change the limits and fees of a listed one."""
+    """List a market, or change the limits and fees of a listed one.
+
+    An engine brings its market file in with ``from_file``, which never overrules what was defined otherwise.
+    """
 
     market: Market
+    from_file: bool = False
 
 
 class DefineVenue(_Command, frozen=True):

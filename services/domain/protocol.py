@@ -63,6 +63,15 @@ class Refused(_Reply, frozen=True):
 NOT_ACTIVE: Final = b'{"code":"not_active"}'
 
 
+# Names one POST of one gateway: ``<gateway>-<number>``, with numbers that rise. An engine carries a parcel out once,
+# however often something between the two repeats it.
+PARCEL_HEADER: Final = "X-Crossbook-Parcel"
+
+
+def parcel_id(gateway: str, number: int) -> str:
+    return f"{gateway}-{number}"
+
+
 class FailureKind(Enum):
     OVERLOADED = "OVERLOADED"
     EXPIRED = "EXPIRED"

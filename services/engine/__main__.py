@@ -1,6 +1,8 @@
 """Run one engine process: ``python -m services.engine``, configured by CROSSBOOK_* variables."""
 
-from services.engine.app import create_app
+from functools import partial
+
+from services.engine.app import before_shutdown, create_app
 from services.engine.settings import EngineSettings
 from services.infra import telemetry, web
 
@@ -8,7 +10,8 @@ from services.infra import telemetry, web
 def main() -> None:
     settings = EngineSettings()
     telemetry.configure("engine", settings)
-    web.run(create_app(settings), settings)
+    app = create_app(settings)
+    web.run(app, settings, partial(before_shutdown, app))
 
 
 if __name__ == "__main__":

@@ -13,8 +13,8 @@ from fastapi.responses import JSONResponse
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.domain.protocol import NOT_ACTIVE, Envelope
-from services.engine.inbox import Closed, Inbox
+from services.domain.protocol import NOT_ACTIVE, PARCEL_HEADER, Envelope
+from services.engine.inbox import Closed, Inbox, Superseded
 from services.engine.runner import Engine
 from services.engine.settings import EngineSettings
 from services.infra import redis, telemetry
@@ -24,6 +24,9 @@ from services.infra.web import BodyLimit, RequestId, shows_internal_credential
 MESSAGEPACK: Final = "application/msgpack"
 MAX_PARCEL: Final = 512
 MAX_BODY_BYTES: Final = 1024 * 1024
+# After the lease was handed over: how long to listen for one more gateway, and how often.
+_LINGER_ROUND_S: Final = 0.1
+_LINGER_ROUNDS: Final = 20
 
 _log = telemetry.logger(__name__)
 _decoder: Final = msgspec.msgpack.Decoder(list[Envelope])
@@ -62,6 +65,7 @@ def create_app(settings: EngineSettings) -> FastAPI:
             400: {"description": "The body is not a list of at most 512 envelopes"},
             401: {"description": "The internal credential is missing or wrong"},
             413: {"description": "The body is over 1 MiB"},
+            500: {"description": "Its gateway has sent a later parcel: what became of this one is unknown"},
             503: {"description": "This engine is not the active one; nothing was started"},
         },
     )
@@ -90,13 +94,28 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     client = redis.connect(settings.redis_url.get_secret_value())
     engine = app.state.engine = Engine(settings, client)
     telemetry.tell("sequence", lambda: engine.active.sequence if engine.active is not None else None)
-    running = asyncio.create_task(engine.run())
+    running = app.state.running = asyncio.create_task(engine.run())
     running.add_done_callback(_end_process_on_failure)
     yield
     engine.stop()
     with contextlib.suppress(Exception):
         await running
     await client.aclose()
+
+
+async def before_shutdown(app: FastAPI) -> None:
+    """Hand over while gateways are still answered: "not active" sends them to the next engine, a closed door may not.
+
+    Returns when they have stopped asking, or soon.
+    """
+    engine: Engine = app.state.engine
+    engine.stop()
+    await asyncio.wait((app.state.running,))
+    for _ in range(_LINGER_ROUNDS):
+        declined = engine.inbox.declined
+        await asyncio.sleep(_LINGER_ROUND_S)
+        if engine.inbox.declined == declined:
+            return
 
 
 def _end_process_on_failure(running: asyncio.Task[None]) -> None:
@@ -111,7 +130,7 @@ async def submit(request: Request) -> Response:
     if not shows_internal_credential(request, request.app.state.settings):
         return _refuse("unauthorized", 401)
     engine: Engine = request.app.state.engine
-    answer = await carry_out(engine.inbox, await request.body())
+    answer = await carry_out(engine.inbox, await request.body(), request.headers.get(PARCEL_HEADER, ""))
     return Response(answer.content, answer.status_code, media_type=answer.media_type)
 
 
@@ -121,7 +140,7 @@ class Answer(NamedTuple):
     media_type: str
 
 
-async def carry_out(inbox: Inbox, body: bytes) -> Answer:
+async def carry_out(inbox: Inbox, body: bytes, parcel_id: str = "") -> Answer:
     """One parcel as it is on the wire, to its replies as they are on the wire."""
     try:
         envelopes = _decoder.decode(body)
@@ -130,9 +149,11 @@ async def carry_out(inbox: Inbox, body: bytes) -> Answer:
     if not 0 < len(envelopes) <= MAX_PARCEL:
         return _declined("bad_request: a parcel has 1 to 512 requests")
     try:
-        replies = await inbox.submit(envelopes)
+        replies = await inbox.submit(envelopes, parcel_id)
     except Closed:
         return Answer(503, NOT_ACTIVE, "application/json")
+    except Superseded:
+        return Answer(500, b'{"code":"superseded"}', "application/json")
     return Answer(200, _encoder.encode(replies), MESSAGEPACK)
 
 
@@ -147,6 +168,8 @@ async def status(request: Request) -> Response:
     engine: Engine = request.app.state.engine
     active = engine.active
     body: dict[str, Any] = {"holder": engine.holder, "active": active is not None}
+    if engine.standby is not None:
+        body |= {"standbySequence": engine.standby.sequence, "comparedSequence": engine.standby.compared}
     if active is not None:
         body |= {
             "epoch": active.lease.epoch,

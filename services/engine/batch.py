@@ -25,15 +25,20 @@ class _AppliedEncoded(msgspec.Struct, frozen=True, array_like=True, tag="Applied
 
 
 class Batch:
-    """Requests of several parcels, carried out in order at one time. Replies are held back until it is committed."""
+    """Requests of several parcels, carried out in order at one time. Replies are held back until it is committed.
 
-    def __init__(self, exchange: Exchange, sequence: int, time_us: int) -> None:
+    ``time_us`` never runs backwards, so it stands still after a clock ran ahead and was set right. Deadlines are held
+    against ``clock_us``, or nothing could be started until the clock had caught up.
+    """
+
+    def __init__(self, exchange: Exchange, sequence: int, time_us: int, clock_us: int) -> None:
         self.projection = Projection()
         self.commands: list[Command] = []
         self.size = 0
         self._exchange = exchange
         self._sequence = sequence
         self._time_us = time_us
+        self._clock_us = clock_us
         self._events: list[msgspec.Raw] = []
         self._answers: list[tuple[Parcel, list[Any]]] = []
 
@@ -58,7 +63,7 @@ class Batch:
 
     def _answer(self, envelope: Envelope) -> Reply | _AppliedEncoded:
         request = envelope.request
-        if envelope.deadline_us < self._time_us:
+        if envelope.deadline_us < self._clock_us:
             return EXPIRED
         if isinstance(request, ReadDepth):
             return _read_depth(self._exchange, request)

@@ -2,6 +2,10 @@
 
 A parcel is what one gateway sent in one POST. Parcels keep their order and are never split, so the requests of one
 gateway are carried out in the order in which it sent them.
+
+Something between a gateway and an engine may repeat a POST or deliver it late. A gateway has one under way at a time
+and numbers them, so a number that has been seen is a repeat, which shares the first one's replies, and a lower one
+comes too late: its gateway has given it up as unknown. Both hold for the life of the process; no POST outlives it.
 """
 
 import asyncio
@@ -12,10 +16,16 @@ from services.domain.protocol import Envelope, Failed, FailureKind, Reply
 OVERLOADED = Failed(FailureKind.OVERLOADED)
 EXPIRED = Failed(FailureKind.EXPIRED)
 UNKNOWN = Failed(FailureKind.UNKNOWN)
+# Gateways whose last parcel is remembered; the one that was silent for longest is forgotten first.
+_GATEWAYS_MAX = 256
 
 
 class Closed(Exception):
     """This engine is not active: nothing of the parcel was started."""
+
+
+class Superseded(Exception):
+    """The gateway has sent a later parcel: nobody waits for this one, and nothing of it was started by this call."""
 
 
 class Parcel:
@@ -34,6 +44,13 @@ class Parcel:
     def fail(self, failure: Failed) -> None:
         self.reply([failure] * len(self.envelopes))
 
+    def decline(self) -> None:
+        """Nothing of it was started, nor will be."""
+        if not self.answer.done():
+            self.answer.set_exception(Closed())
+            # It may be that nobody asks any more; that is no error.
+            self.answer.exception()
+
 
 class Inbox:
     """Open while this engine is active."""
@@ -43,7 +60,11 @@ class Inbox:
         self._parcels: deque[Parcel] = deque()
         self._arrived = asyncio.Event()
         self._is_open = False
+        # By gateway, the number of its last POST and its replies to come.
+        self._last: dict[str, tuple[int, asyncio.Future[list[Reply]]]] = {}
         self.depth = 0
+        # Parcels that came while this engine was not active, since it was made.
+        self.declined = 0
 
     def open(self) -> None:
         self._is_open = True
@@ -52,23 +73,40 @@ class Inbox:
         """Refuse what waits and what comes: none of it was started."""
         self._is_open = False
         while self._parcels:
-            parcel = self._parcels.popleft()
-            if not parcel.answer.done():
-                parcel.answer.set_exception(Closed())
+            self._parcels.popleft().decline()
         self.depth = 0
 
-    async def submit(self, envelopes: list[Envelope]) -> list[Reply]:
-        """Queue the requests and wait for their replies; raise Closed if this engine is not active."""
-        if not self._is_open:
-            raise Closed
+    async def submit(self, envelopes: list[Envelope], parcel_id: str = "") -> list[Reply]:
+        """Queue the requests and wait for their replies; raise Closed if this engine is not active.
+
+        A parcel with an id is queued once, and raises Superseded when its gateway has sent a later one.
+        """
+        gateway, _, number = parcel_id.rpartition("-")
+        if not gateway or not number.isdecimal():
+            return await self._enqueue(envelopes)
+        last = self._last.pop(gateway, None)
+        if last is None or last[0] < int(number):
+            last = int(number), self._enqueue(envelopes)
+            if len(self._last) >= _GATEWAYS_MAX:
+                del self._last[next(iter(self._last))]
+        self._last[gateway] = last
+        if last[0] > int(number):
+            raise Superseded
+        # Whoever hangs up takes the replies from nobody else.
+        return await asyncio.shield(last[1])
+
+    def _enqueue(self, envelopes: list[Envelope]) -> asyncio.Future[list[Reply]]:
         parcel = Parcel(envelopes)
-        if self.depth + len(envelopes) > self._limit:
+        if not self._is_open:
+            self.declined += 1
+            parcel.decline()
+        elif self.depth + len(envelopes) > self._limit:
             parcel.fail(OVERLOADED)
         else:
             self._parcels.append(parcel)
             self.depth += len(envelopes)
             self._arrived.set()
-        return await parcel.answer
+        return parcel.answer
 
     def wake(self) -> None:
         """Let a waiting ``take`` return at once."""

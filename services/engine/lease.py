@@ -9,7 +9,7 @@ on, catches a holder that hangs or is cut off while its session lives. Times are
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
 import msgspec
@@ -55,18 +55,24 @@ class LeaseSession(Protocol):
 
 
 async def acquire(
-    session: LeaseSession, holder: str, *, ttl_ms: int, poll_ms: int, looked: Callable[[], None] = lambda: None
+    session: LeaseSession,
+    holder: str,
+    *,
+    ttl_ms: int,
+    poll_ms: int,
+    meanwhile: Callable[[], Awaitable[None]] | None = None,
 ) -> Lease:
-    """Wait until no live engine holds the lease, then take it with a new epoch; call ``looked`` after each look."""
+    """Wait until no live engine holds the lease, then take it with a new epoch; do ``meanwhile`` after each look."""
     while True:
         epoch, expired = await session.read_lease()
-        looked()
         if (expired or await _holder_is_gone(session, epoch)) and await session.try_lock(epoch + 1):
             # Rivals are held off by the lock from here on, so no one can mistake us for dead.
             taken = await session.take_lease(epoch, holder, ttl_ms)
             if taken is not None:
                 return taken
             await session.unlock(epoch + 1)
+        if meanwhile is not None:
+            await meanwhile()
         await asyncio.sleep(poll_ms / 1000)
 
 

@@ -26,6 +26,13 @@ STREAM_LAG = Gauge("crossbook_engine_stream_lag", "Committed rows not yet in the
 SNAPSHOT_SEQUENCE = Gauge("crossbook_engine_snapshot_sequence", "The journal row of the newest snapshot.")
 SNAPSHOT_TIME = Gauge("crossbook_engine_snapshot_timestamp_seconds", "When this engine last stored a snapshot.")
 SNAPSHOT_FAILURES = Counter("crossbook_engine_snapshot_failures_total", "Snapshots that could not be stored.")
+STANDBY_SEQUENCE = Gauge(
+    "crossbook_engine_standby_sequence", "The journal row up to which this engine has followed another one."
+)
+STANDBY_COMPARED = Gauge(
+    "crossbook_engine_standby_compared_sequence",
+    "The last journal row after which this standby's state was seen to be the leader's.",
+)
 RECOVERY_SECONDS = Gauge("crossbook_engine_recovery_seconds", "How long the last recovery took.")
 TERMS_ENDED = Counter(
     "crossbook_engine_terms_ended_total", "Times this engine dropped its state to begin again at the lease."

@@ -1,7 +1,7 @@
 """The store that exchanges run on: one PostgreSQL session behind each ``Session``."""
 
-from collections.abc import AsyncIterator
-from typing import Final
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any, Final
 
 from services.engine import journal, snapshots
 from services.engine.core.exchange import Exchange
@@ -44,10 +44,10 @@ class PostgresStore:
         )
         return PostgresSession(connection)
 
-    async def keep_snapshot(
+    def keep_snapshot(
         self, exchange: Exchange, sequence: int, journal_hash: bytes, *, to_database: bool
-    ) -> Taken:
-        return await snapshots.take(exchange, sequence, journal_hash, self._settings, to_database=to_database)
+    ) -> Coroutine[Any, Any, Taken]:
+        return snapshots.take(exchange, sequence, journal_hash, self._settings, to_database=to_database)
 
 
 class PostgresSession:

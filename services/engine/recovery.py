@@ -6,13 +6,12 @@ what it has at the end is not what the lease row says was last committed, it ref
 """
 
 import time
-from typing import NamedTuple
 
 from redis.asyncio import Redis
 
 from services.engine import journal, snapshots
 from services.engine.core.exchange import Exchange
-from services.engine.journal import GENESIS_HASH, JournalCorrupt
+from services.engine.journal import GENESIS_HASH, JournalCorrupt, JournalRow
 from services.engine.lease import Lease
 from services.engine.snapshots import Snapshot
 from services.engine.store import Session
@@ -21,37 +20,53 @@ from services.infra import telemetry
 _log = telemetry.logger(__name__)
 
 
-class Recovered(NamedTuple):
-    exchange: Exchange
-    snapshot_sequence: int
+class Copy:
+    """An exchange that is led through the journal; it is as it was after row ``sequence``."""
+
+    __slots__ = ("exchange", "journal_hash", "sequence", "snapshot_sequence")
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.exchange = snapshot.exchange
+        self.sequence = self.snapshot_sequence = snapshot.sequence
+        self.journal_hash = snapshot.journal_hash
+
+    def apply(self, row: JournalRow) -> int:
+        """Lead it through the next row; return how many commands that had, or raise JournalCorrupt."""
+        commands = len(journal.replay(self.exchange, row, self.sequence, self.journal_hash))
+        self.sequence, self.journal_hash = row.sequence, row.hash
+        return commands
 
 
-async def recover(session: Session, redis: Redis, lease: Lease) -> Recovered:
-    """Return the exchange as of ``lease.sequence``; raise JournalCorrupt rather than guess."""
+async def begin(session: Session, redis: Redis, lease: Lease | None = None) -> Copy:
+    """A copy as of the newest usable snapshot, or of the beginning."""
+    return Copy(await _choose_snapshot(session, redis, lease))
+
+
+async def recover(session: Session, redis: Redis, lease: Lease, copy: Copy | None = None) -> Copy:
+    """Bring a copy, by default a new one, to ``lease.sequence``; raise JournalCorrupt rather than guess."""
     started = time.perf_counter()
-    snapshot = await _choose_snapshot(session, redis, lease)
-    exchange, sequence, last_hash = snapshot.exchange, snapshot.sequence, snapshot.journal_hash
-    commands = 0
-    async for row in session.read_rows(sequence, lease.sequence):
-        commands += len(journal.replay(exchange, row, sequence, last_hash))
-        sequence, last_hash = row.sequence, row.hash
-    if (sequence, last_hash) != (lease.sequence, lease.journal_hash):
+    if copy is None:
+        copy = await begin(session, redis, lease)
+    began, commands = copy.sequence, 0
+    async for row in session.read_rows(began, lease.sequence):
+        commands += copy.apply(row)
+    if (copy.sequence, copy.journal_hash) != (lease.sequence, lease.journal_hash):
         raise JournalCorrupt(
-            f"the last commit was journal row {lease.sequence}, but snapshot and journal only lead to row {sequence}; "
-            "restore the missing rows from a backup before starting an engine"
+            f"the last commit was journal row {lease.sequence}, but snapshot and journal only lead to row "
+            f"{copy.sequence}; restore the missing rows from a backup before starting an engine"
         )
     _log.info(
         "recovered",
-        sequence=sequence,
-        snapshot_sequence=snapshot.sequence,
+        sequence=copy.sequence,
+        began_sequence=began,
         replayed_commands=commands,
-        open_orders=len(exchange.orders),
+        open_orders=len(copy.exchange.orders),
         seconds=round(time.perf_counter() - started, 3),
     )
-    return Recovered(exchange, snapshot.sequence)
+    return copy
 
 
-async def _choose_snapshot(session: Session, redis: Redis, lease: Lease) -> Snapshot:
+async def _choose_snapshot(session: Session, redis: Redis, lease: Lease | None) -> Snapshot:
     """The newest snapshot whose place in the journal is really there; genesis if there is none."""
     for snapshot in await snapshots.load_candidates(await session.latest_snapshots(), redis):
         if await _belongs(session, snapshot, lease):
@@ -60,7 +75,7 @@ async def _choose_snapshot(session: Session, redis: Redis, lease: Lease) -> Snap
     return Snapshot(0, GENESIS_HASH, Exchange())
 
 
-async def _belongs(session: Session, snapshot: Snapshot, lease: Lease) -> bool:
-    if snapshot.sequence == lease.sequence:
+async def _belongs(session: Session, snapshot: Snapshot, lease: Lease | None) -> bool:
+    if lease is not None and snapshot.sequence == lease.sequence:
         return snapshot.journal_hash == lease.journal_hash
     return await session.hash_at(snapshot.sequence) == snapshot.journal_hash

@@ -12,23 +12,26 @@ import os
 import secrets
 import socket
 import time
-from typing import Final
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
 
 import asyncpg
 from redis.asyncio import Redis
 
 from services.domain.commands import Command, DefineMarket, DefineVenue
-from services.domain.protocol import Envelope
+from services.domain.protocol import Envelope, Refused
+from services.domain.refusals import Refusal
 from services.engine import lease, metrics
 from services.engine.batch import Batch
-from services.engine.core.exchange import Exchange
 from services.engine.inbox import Inbox, Parcel
 from services.engine.lease import Lease, LeaseLost
 from services.engine.markets_file import read_definitions
 from services.engine.postgres_store import PostgresStore
 from services.engine.publisher import Publisher
-from services.engine.recovery import recover
+from services.engine.recovery import Copy
 from services.engine.settings import EngineSettings
+from services.engine.snapshots import Taken, begins_window
+from services.engine.standby import Standby
 from services.engine.store import Session, Store
 from services.infra import telemetry
 from services.infra.clock import Clock, now_us
@@ -54,14 +57,17 @@ class Engine:
         *,
         holder: str = "",
         clock: Clock = now_us,
+        on_recovered: Callable[[], None] = settle_memory,
     ) -> None:
         self.holder = holder or f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self.inbox = Inbox(settings.inbox_limit)
         self.active: ActiveEngine | None = None
+        self.standby: Standby | None = None
         self._settings = settings
         self._redis = redis
         self._store = PostgresStore(settings) if store is None else store
         self._clock = clock
+        self._on_recovered = on_recovered
         self._stopping = asyncio.Event()
         self._looked_s = -math.inf
 
@@ -71,7 +77,7 @@ class Engine:
         return self.active is not None or time.monotonic() - self._looked_s < _FIT_S
 
     def stop(self) -> None:
-        """Finish the batch in hand, take a snapshot, hand the lease over."""
+        """Finish the batch in hand, hand the lease over, leave a snapshot."""
         self._stopping.set()
         self.inbox.wake()
 
@@ -88,41 +94,45 @@ class Engine:
         """From standing by to losing the lease or being stopped, on one database session."""
         session = await self._store.connect("crossbook-engine", self._settings.settle_timeout_ms)
         try:
-            # 1. Become the only writer.
-            held = await self._acquire(session)
+            # 1. Follow whoever leads, and become the only writer after it.
+            window_us = int(self._settings.snapshot_interval_s * 1_000_000)
+            self.standby = standby = Standby(session, self._redis, window_us, self._on_recovered)
+            held = await self._acquire(session, standby)
             if held is None:
                 return
-            # 2. Rebuild the state that the last commit left.
+            # 2. Have the state that the last commit left.
             started = time.perf_counter()
             recovered = asyncio.Event()
             keeping_alive = asyncio.create_task(self._keep_alive(held, recovered))
             try:
-                exchange, snapshot_sequence = await recover(session, self._redis, held)
+                copy = await standby.take_over(held)
             finally:
                 recovered.set()
                 await asyncio.gather(keeping_alive, return_exceptions=True)
-            settle_memory()
+            self.standby = None
             metrics.RECOVERY_SECONDS.set(time.perf_counter() - started)
-            metrics.UNBALANCED_ASSETS.set(len(exchange.accounts.imbalances()))
+            metrics.UNBALANCED_ASSETS.set(len(copy.exchange.accounts.imbalances()))
             # 3. Serve until something goes wrong or we are asked to stop.
             publisher = Publisher(self._redis, self._store, self._settings, held.sequence)
-            await self._serve(
-                ActiveEngine(
-                    self._settings, self._store, session, publisher, held, exchange, snapshot_sequence, self._clock
-                )
-            )
+            await self._serve(ActiveEngine(self._settings, self._store, session, publisher, held, copy, self._clock))
         finally:
+            self.standby = None
             session.terminate()
 
-    async def _acquire(self, session: Session) -> Lease | None:
+    async def _acquire(self, session: Session, standby: Standby) -> Lease | None:
         settings = self._settings
+
+        async def meanwhile() -> None:
+            self._looked_s = time.monotonic()
+            await standby.follow()
+
         waiting = asyncio.create_task(
             lease.acquire(
                 session,
                 self.holder,
                 ttl_ms=settings.lease_ttl_ms,
                 poll_ms=settings.takeover_poll_ms,
-                looked=self._look,
+                meanwhile=meanwhile,
             )
         )
         stopping = asyncio.create_task(self._stopping.wait())
@@ -133,9 +143,6 @@ class Engine:
             await asyncio.gather(waiting, return_exceptions=True)
             return None
         return waiting.result()
-
-    def _look(self) -> None:
-        self._looked_s = time.monotonic()
 
     async def _keep_alive(self, held: Lease, recovered: asyncio.Event) -> None:
         """A long recovery must not cost the lease; it has the main session, so this takes another.
@@ -164,6 +171,10 @@ class Engine:
                 parcels = await self.inbox.take(self._settings.batch_limit, self._settings.heartbeat_ms / 1000)
                 metrics.INBOX_DEPTH.set(self.inbox.depth)
                 await active.turn(parcels)
+            # Nothing is in hand: whoever is next need not wait for what this one still has to do.
+            self.inbox.close()
+            self.active = None
+            await active.release()
         finally:
             self.inbox.close()
             self.active = None
@@ -171,7 +182,7 @@ class Engine:
             active.publisher.close()
             await asyncio.gather(publishing, return_exceptions=True)
             await active.finish_snapshot()
-        await active.hand_over()
+        await active.leave_snapshot()
 
 
 class ActiveEngine:
@@ -184,12 +195,11 @@ class ActiveEngine:
         session: Session,
         publisher: Publisher,
         held: Lease,
-        exchange: Exchange,
-        snapshot_sequence: int,
+        copy: Copy,
         clock: Clock,
     ) -> None:
         self.lease = held
-        self.exchange = exchange
+        self.exchange = copy.exchange
         self.sequence = held.sequence
         self.publisher = publisher
         self._journal_hash = held.journal_hash
@@ -197,38 +207,48 @@ class ActiveEngine:
         self._store = store
         self._session = session
         self._clock = clock
-        self._snapshot_sequence = snapshot_sequence
+        self._snapshot_sequence = copy.snapshot_sequence
+        self._snapshot_window_us = int(settings.snapshot_interval_s * 1_000_000)
         self._snapshot_due_s = _uptime_s() + settings.snapshot_interval_s
         self._snapshots_taken = 0
         self._snapshotting: asyncio.Task[None] | None = None
         metrics.EPOCH.set(held.epoch)
         metrics.SEQUENCE.set(held.sequence)
-        metrics.SNAPSHOT_SEQUENCE.set(snapshot_sequence)
-        metrics.OPEN_ORDERS.set(len(exchange.orders))
+        metrics.SNAPSHOT_SEQUENCE.set(copy.snapshot_sequence)
+        metrics.OPEN_ORDERS.set(len(copy.exchange.orders))
 
     async def define_markets(self) -> None:
-        """Bring the market file into the journal; what is already as it says is refused and costs nothing."""
+        """Bring the market file into the journal; what is already as it says is refused and costs nothing.
+
+        So is what somebody has defined otherwise meanwhile: a failover must not undo it.
+        """
         markets, venue = read_definitions(self._settings.markets_file)
-        commands: list[Command] = [DefineMarket(market) for market in markets]
+        commands: list[Command] = [DefineMarket(market, from_file=True) for market in markets]
         if venue is not None:
             commands.append(DefineVenue(venue))
         far_future_us = 2**62
         parcel = Parcel([Envelope(far_future_us, command) for command in commands])
         await self.turn([parcel])
+        for command, reply in zip(commands, await parcel.answer, strict=True):
+            if isinstance(reply, Refused) and reply.reason is not Refusal.MARKET_UNCHANGED:
+                symbol = command.market.symbol if isinstance(command, DefineMarket) else ""
+                _log.warning("market_file_overruled", symbol=symbol, reason=reply.reason.value)
 
     async def turn(self, parcels: list[Parcel]) -> None:
         """One turn of the loop: apply, commit, reply, publish, perhaps snapshot."""
+        before_us = self.exchange.now_us
         if not parcels:
             await lease.renew(self._session, self.lease, ttl_ms=self._settings.lease_ttl_ms)
         else:
             await self._commit(self._apply(parcels))
         metrics.STREAM_LAG.set(self.publisher.lag)
-        self._snapshot_if_due()
+        is_checkpoint = begins_window(before_us, self.exchange.now_us, self._snapshot_window_us)
+        self._snapshot_if_due(is_idle=not parcels, is_checkpoint=is_checkpoint)
 
     def _apply(self, parcels: list[Parcel]) -> Batch:
         started = time.perf_counter()
-        time_us = max(self._clock(), self.exchange.now_us)
-        batch = Batch(self.exchange, self.sequence + 1, time_us)
+        clock_us = self._clock()
+        batch = Batch(self.exchange, self.sequence + 1, max(clock_us, self.exchange.now_us), clock_us)
         for parcel in parcels:
             batch.carry_out(parcel)
         metrics.APPLY_SECONDS.observe(time.perf_counter() - started)
@@ -259,18 +279,24 @@ class ActiveEngine:
             metrics.OPEN_ORDERS.set(len(self.exchange.orders))
             metrics.count_trades(batch.projection.trades)
 
-    def _snapshot_if_due(self) -> None:
+    def _snapshot_if_due(self, *, is_idle: bool, is_checkpoint: bool) -> None:
+        """At a checkpoint, where standbys can compare; when it is quiet they stand at the same row anyway."""
         if self._snapshotting is not None and not self._snapshotting.done():
             return
         enough = self.sequence - self._snapshot_sequence >= self._settings.snapshot_minimum_batches
-        if enough and _uptime_s() >= self._snapshot_due_s:
+        overdue_s = _uptime_s() - self._snapshot_due_s
+        if enough and (is_checkpoint or overdue_s >= (0 if is_idle else self._settings.snapshot_interval_s)):
             to_database = self._snapshots_taken % self._settings.database_snapshot_every == 0
             self._snapshotting = asyncio.create_task(self._take_snapshot(to_database=to_database))
 
-    async def _take_snapshot(self, *, to_database: bool) -> None:
-        sequence, journal_hash = self.sequence, self._journal_hash
+    def _take_snapshot(self, *, to_database: bool) -> Coroutine[Any, Any, None]:
+        """Of the state as it is at this call: by the time a task for it runs, the next batch may have been applied."""
         self._snapshots_taken += 1
-        taken = await self._store.keep_snapshot(self.exchange, sequence, journal_hash, to_database=to_database)
+        keeping = self._store.keep_snapshot(self.exchange, self.sequence, self._journal_hash, to_database=to_database)
+        return self._finish_snapshot(keeping, self.sequence)
+
+    async def _finish_snapshot(self, keeping: Coroutine[Any, Any, Taken], sequence: int) -> None:
+        taken = await keeping
         self._snapshot_due_s = _uptime_s() + self._settings.snapshot_interval_s
         if taken.is_stored:
             self._snapshot_sequence = sequence
@@ -288,12 +314,15 @@ class ActiveEngine:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._snapshotting
 
-    async def hand_over(self) -> None:
-        """Leave a fresh snapshot and a free lease, so that the next engine starts at once."""
-        if self.sequence > self._snapshot_sequence:
-            await self._take_snapshot(to_database=True)
+    async def release(self) -> None:
+        """Let the next engine start at once."""
         await lease.release(self._session, self.lease)
         _log.info("handed_over", epoch=self.lease.epoch, sequence=self.sequence)
+
+    async def leave_snapshot(self) -> None:
+        """Of the last commit, for whoever starts without having followed. It is as good when another leads already."""
+        if self.sequence > self._snapshot_sequence:
+            await self._take_snapshot(to_database=True)
 
 
 def _uptime_s() -> float:

@@ -20,7 +20,7 @@ class EngineSettings(ServiceSettings):
     settle_timeout_ms: int = Field(default=2_000, ge=100)
     lease_ttl_ms: int = Field(default=3_000, ge=500)
     heartbeat_ms: int = Field(default=1_000, ge=50)
-    takeover_poll_ms: int = Field(default=100, ge=10)
+    takeover_poll_ms: int = Field(default=50, ge=10)
     # A snapshot to Redis when this much was journaled since the last one; to PostgreSQL every n-th time.
     snapshot_interval_s: float = Field(default=10, gt=0)
     snapshot_minimum_batches: int = Field(default=200, ge=1)

@@ -13,8 +13,8 @@ import hashlib
 import os
 import signal
 import zlib
-from collections.abc import Sequence
-from typing import Final, NamedTuple, NoReturn
+from collections.abc import Coroutine, Sequence
+from typing import Any, Final, NamedTuple, NoReturn
 
 import msgspec
 from redis import Redis as BlockingRedis
@@ -31,6 +31,7 @@ from services.infra.postgres import Connection
 SNAPSHOT_FORMAT: Final = 3
 _READABLE_FORMATS: Final = (2, SNAPSHOT_FORMAT)
 REDIS_KEY: Final = "crossbook:snapshot"
+CHECKPOINT_KEY: Final = "crossbook:checkpoint"
 
 _COMPRESSION_LEVEL: Final = 1
 _KEEP_IN_DATABASE: Final = 3
@@ -72,6 +73,14 @@ class _Stored(msgspec.Struct, frozen=True, array_like=True):
     state: bytes
 
 
+class Checkpoint(msgspec.Struct, frozen=True, array_like=True):
+    """The hash of the whole state after one journal row: what the leader tells its standbys of each snapshot."""
+
+    sequence: int
+    journal_hash: bytes
+    state_hash: bytes
+
+
 class Snapshot(msgspec.Struct, frozen=True):
     """A checked snapshot: the exchange as it was after journal row ``sequence``."""
 
@@ -84,6 +93,17 @@ def encode(exchange: Exchange, sequence: int, journal_hash: bytes) -> bytes:
     state = capture(exchange)
     packed = zlib.compress(msgspec.msgpack.encode(state), _COMPRESSION_LEVEL)
     return msgspec.msgpack.encode(_Stored(SNAPSHOT_FORMAT, sequence, journal_hash, state_hash(state), packed))
+
+
+def checkpoint_of(payload: bytes) -> bytes:
+    """The encoded checkpoint of an encoded snapshot."""
+    stored = msgspec.msgpack.decode(payload, type=_Stored)
+    return msgspec.msgpack.encode(Checkpoint(stored.sequence, stored.journal_hash, stored.state_hash))
+
+
+def begins_window(before_us: int, time_us: int, window_us: int) -> bool:
+    """Whether a journal row at ``time_us``, after one at ``before_us``, is the first of its window of journal time."""
+    return before_us // window_us != time_us // window_us
 
 
 def decode(payload: bytes) -> Snapshot:
@@ -126,13 +146,20 @@ async def load_candidates(in_database: Sequence[bytes], redis: Redis) -> list[Sn
     return sorted(candidates, key=lambda snapshot: snapshot.sequence, reverse=True)
 
 
-async def take(
+def take(
     exchange: Exchange, sequence: int, journal_hash: bytes, settings: EngineSettings, *, to_database: bool
-) -> Taken:
-    """Store a snapshot of the state as it is now from a forked child, which also adds up all money in it."""
+) -> Coroutine[Any, Any, Taken]:
+    """Store a snapshot of the state as it is now from a forked child, which also adds up all money in it.
+
+    The fork is made by this call, not by awaiting what it returns: the state must not have changed in between.
+    """
     pid = os.fork()
     if pid == 0:
         _store_and_exit(exchange, sequence, journal_hash, settings, to_database=to_database)
+    return _await_child(pid)
+
+
+async def _await_child(pid: int) -> Taken:
     deadline = asyncio.get_running_loop().time() + _CHILD_TIMEOUT_S
     while True:
         finished, status = os.waitpid(pid, os.WNOHANG)  # noqa: ASYNC222 (does not block)
@@ -174,7 +201,7 @@ def _store_in_redis(payload: bytes, settings: EngineSettings) -> bool:
         with BlockingRedis.from_url(
             settings.redis_url.get_secret_value(), socket_timeout=timeout_s, socket_connect_timeout=timeout_s
         ) as redis:
-            redis.set(REDIS_KEY, payload)
+            redis.mset({REDIS_KEY: payload, CHECKPOINT_KEY: checkpoint_of(payload)})
     except RedisError:
         return False
     return True

@@ -6,8 +6,8 @@ replies and stand still at will; ``tests/engine/test_store.py`` holds both to th
 Any method may raise what ``services.infra.postgres.FAILURES`` lists. Then it is unknown whether it was carried out.
 """
 
-from collections.abc import AsyncIterator
-from typing import Protocol
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any, Protocol
 
 from services.engine.core.exchange import Exchange
 from services.engine.journal import JournalRow
@@ -39,7 +39,7 @@ class Store(Protocol):
     async def connect(self, purpose: str, statement_timeout_ms: int) -> Session:
         """Open a session; ``purpose`` names it to whoever looks after the database."""
 
-    async def keep_snapshot(
+    def keep_snapshot(
         self, exchange: Exchange, sequence: int, journal_hash: bytes, *, to_database: bool
-    ) -> Taken:
-        """Store a snapshot of the state as it is at this call (``snapshots.py``)."""
+    ) -> Coroutine[Any, Any, Taken]:
+        """Store a snapshot of the state as it is at this call, whenever the result is awaited (``snapshots.py``)."""

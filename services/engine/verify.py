@@ -17,6 +17,7 @@ from services.domain.aggregates import Aggregates
 from services.domain.market import Market, Venue
 from services.domain.standing import AccountStatus, VenueStatus, WithdrawalStatus
 from services.engine import journal, lease, snapshots
+from services.engine.core.accounts import FEE_ACCOUNT_ID
 from services.engine.core.exchange import Exchange
 from services.engine.core.snapshot import capture, state_hash
 from services.engine.journal import GENESIS_HASH, JournalCorrupt
@@ -34,6 +35,7 @@ from services.engine.projection import (
 from services.engine.snapshots import Snapshot, SnapshotUnusable
 from services.infra import postgres
 from services.infra.postgres import Connection
+from services.infra.reserves import reserves
 
 _OPEN: Final = VenueStatus.OPEN.value
 _FROZEN: Final = AccountStatus.FROZEN.value
@@ -320,6 +322,11 @@ async def _compare_open_state(connection: Connection, replayed: _Replay) -> None
         reference: withdrawal_row(hold, WithdrawalStatus.HELD) for reference, hold in exchange.transfers.holds.items()
     }
     _compare("held withdrawals", held, _by_key(await connection.fetch(_HELD_WITHDRAWALS_SQL)))
+    supply = {asset: amount_e8 for asset, amount_e8 in exchange.accounts.supply.items() if amount_e8}
+    reserved = await reserves(connection, FEE_ACCOUNT_ID)
+    _compare("money deposited less withdrawn", supply, {one.asset: one.owed_e8 for one in reserved if one.owed_e8})
+    if wrong := [one.asset for one in reserved if not one.is_balanced]:
+        raise Mismatch(f"the ledger does not add up to the balances of {', '.join(wrong)}")
     if imbalances := exchange.accounts.imbalances():
         raise Mismatch(f"money is not conserved: {imbalances}")
 

@@ -78,6 +78,8 @@ class Account(msgspec.Struct, frozen=True, rename="camel"):
     created_at: datetime
     has_second_factor: bool
     roles: frozenset[str]
+    # When the password, the address or the second factor was last replaced or taken away.
+    credentials_changed_at: datetime | None = None
 
 
 class Callers:

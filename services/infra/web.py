@@ -11,7 +11,7 @@ import socket
 import ssl
 import sys
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -114,6 +114,9 @@ def shows_internal_credential(request: Request, settings: ServiceSettings) -> bo
     return hmac.compare_digest(request.headers.get("Authorization", "").encode(), expected.encode())
 
 
+BeforeShutdown = Callable[[], Awaitable[None]]
+
+
 class TlsListener(NamedTuple):
     """A second port, for clients that speak TLS only. ``certificate_file`` may hold a chain."""
 
@@ -125,13 +128,13 @@ class TlsListener(NamedTuple):
 def run(
     app: ASGIApp,
     settings: ServiceSettings,
-    before_shutdown: Callable[[], None] | None = None,
+    before_shutdown: BeforeShutdown | None = None,
     tls: TlsListener | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then let requests in flight finish.
 
-    ``before_shutdown`` is called then, while WebSockets are still open. With ``tls`` the same application, with all it
-    holds, and the same limits are behind two ports.
+    ``before_shutdown`` is awaited then, while requests are still served and WebSockets open. With ``tls`` the same
+    application, with all it holds, and the same limits are behind two ports.
     """
     config = uvicorn.Config(
         app,
@@ -161,9 +164,7 @@ def run(
 
 
 class _Server(uvicorn.Server):
-    def __init__(
-        self, config: uvicorn.Config, before_shutdown: Callable[[], None] | None, tls: TlsListener | None
-    ) -> None:
+    def __init__(self, config: uvicorn.Config, before_shutdown: BeforeShutdown | None, tls: TlsListener | None) -> None:
         super().__init__(config)
         self._before_shutdown = before_shutdown
         self._tls = tls
@@ -204,5 +205,5 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         if self._before_shutdown is not None:
-            self._before_shutdown()
+            await self._before_shutdown()
         await super().shutdown(sockets)

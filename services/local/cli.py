@@ -11,7 +11,7 @@ import msgspec
 import typer
 
 from services.domain.money import format_e8
-from services.local import notices, terms
+from services.local import notices, standing, terms
 from services.local.admin import admin
 from services.local.data_directory import DataDirectory, DataDirectoryError, RunState
 from services.local.embedded import EmbeddedError
@@ -36,8 +36,13 @@ app = typer.Typer(
     help="A spot exchange on your machine, speaking the Binance Spot dialect.\n\n"
     "Start it in one terminal with `crossbook up` and talk to it from another.",
 )
-account = typer.Typer(no_args_is_help=True, help="Open accounts and set their terms.")
+account = typer.Typer(no_args_is_help=True, help="Open accounts, set their terms, freeze them.")
 account.command("terms")(terms.account_terms)
+account.command("freeze")(standing.freeze)
+account.command("unfreeze")(standing.unfreeze)
+terms.venue.command("halt")(standing.halt)
+terms.venue.command("open")(standing.open_venue)
+app.command("money")(standing.money)
 app.add_typer(account, name="account")
 app.add_typer(terms.market, name="market")
 app.add_typer(terms.venue, name="venue")
@@ -170,6 +175,7 @@ def create_account(
         list[str] | None,
         typer.Option("--ip", metavar="CIDR", help="Where the key may be used from; may be repeated."),
     ] = None,
+    withdraw: Annotated[bool, typer.Option("--withdraw", help="Let the key withdraw, too; needs --ip.")] = False,
     data_dir: DataDir = DEFAULT_DIRECTORY,
     as_json: AsJson = False,
 ) -> None:
@@ -177,12 +183,17 @@ def create_account(
 
     - `crossbook account create --deposit USDT=100000 --deposit BTC=2`
     - `crossbook account create --public-key key.pem --ip 203.0.113.0/24` — the private key stays with you
+    - `crossbook account create --withdraw --ip 127.0.0.0/8` — its key may withdraw, from this machine
     - `crossbook account create --json` — prints userId, apiKey and secretKey
     """
+    if withdraw and not ip:
+        raise typer.BadParameter("a key that may withdraw needs the addresses it may be used from: --ip")
     amounts = parse_amounts(deposit or [])
     pem = public_key.read_text(errors="replace") if public_key is not None else None
     with InternalClient(DataDirectory(data_dir)) as client:
-        created = client.create_account(email=email, label=label, public_key=pem, ip_allow_list=ip)
+        created = client.create_account(
+            email=email, label=label, public_key=pem, ip_allow_list=ip, may_withdraw=withdraw
+        )
         for asset, amount_e8 in amounts:
             client.deposit(created.user_id, asset, amount_e8, f"cli:{uuid.uuid4()}")
     if as_json:

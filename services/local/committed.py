@@ -6,11 +6,14 @@ from functools import partial
 from typing import Final, TypeVar
 
 from services.domain.market import Market, Venue
+from services.engine.core.accounts import FEE_ACCOUNT_ID
 from services.infra import postgres
 from services.infra.postgres import Pool
+from services.infra.reserves import Reserve
+from services.infra.reserves import reserves as read_reserves
 from services.local.data_directory import RunState
 from services.trading import queries
-from services.trading.markets import Markets
+from services.trading.markets import own_markets
 from services.trading.queries import Terms
 
 STATEMENT_TIMEOUT_MS: Final = 5_000
@@ -23,12 +26,16 @@ def venue(state: RunState) -> Venue:
 
 
 def markets(state: RunState) -> dict[str, Market]:
-    """By symbol; each market's status is the one in force."""
-    return _ask(state, lambda pool: Markets(pool).all())
+    """By symbol, each with its own status, whether or not the venue is halted."""
+    return _ask(state, own_markets)
 
 
 def account_terms(state: RunState, account_id: int) -> Terms:
     return _ask(state, partial(queries.account_terms, account_id=account_id))
+
+
+def reserves(state: RunState) -> list[Reserve]:
+    return _ask(state, partial(read_reserves, fee_account_id=FEE_ACCOUNT_ID))
 
 
 def _ask(state: RunState, question: Callable[[Pool], Awaitable[T]]) -> T:

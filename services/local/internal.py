@@ -6,11 +6,21 @@ from typing import Any, Final
 import httpx
 import msgspec
 
-from services.domain.commands import Command, DefineMarket, DefineVenue, Deposit, SetAccountTerms, SetMarketStatus
+from services.domain.commands import (
+    Command,
+    DefineMarket,
+    DefineVenue,
+    Deposit,
+    SetAccountStatus,
+    SetAccountTerms,
+    SetMarketStatus,
+    SetVenueStatus,
+)
 from services.domain.market import Market, MarketStatus, Venue
 from services.domain.money import format_e8
 from services.domain.protocol import Applied, Envelope, Failed, Refused, Reply
 from services.domain.refusals import Refusal
+from services.domain.standing import AccountStatus, VenueStatus
 from services.infra.settings import ServiceSettings
 from services.infra.web import internal_credential
 from services.local.data_directory import DataDirectory, DataDirectoryError, RunState
@@ -77,9 +87,19 @@ class InternalClient:
         label: str | None = None,
         public_key: str | None = None,
         ip_allow_list: list[str] | None = None,
+        may_withdraw: bool = False,
     ) -> Account:
-        """Open an account with one API key that may trade: signed by a secret, or by the client's own private key."""
-        wishes = {"email": email, "label": label, "publicKey": public_key, "ipAllowList": ip_allow_list}
+        """Open an account with one API key that may trade: signed by a secret, or by the client's own private key.
+
+        One that ``may_withdraw`` needs an ``ip_allow_list``.
+        """
+        wishes = {
+            "email": email,
+            "label": label,
+            "publicKey": public_key,
+            "ipAllowList": ip_allow_list,
+            "permissions": ["read", "trade", "withdraw"] if may_withdraw else None,
+        }
         body = {name: value for name, value in wishes.items() if value is not None}
         response = self._http.post(f"{self.state.auth_url}/internal/accounts", json=body)
         if response.status_code != httpx.codes.CREATED:
@@ -111,6 +131,15 @@ class InternalClient:
     def set_account_terms(self, terms: SetAccountTerms) -> None:
         """Replace what holds for one account only."""
         self._have_done(terms, f"terms of account {terms.account_id}")
+
+    def set_account_status(self, account_id: int, status: AccountStatus) -> None:
+        """Freeze an account or let it act again; it may be so already."""
+        request = SetAccountStatus(account_id, status)
+        self._have_done(request, f"account {account_id} {status.value}", done_before=Refusal.STATUS_UNCHANGED)
+
+    def set_venue_status(self, status: VenueStatus) -> None:
+        """Halt all markets or open them again; it may be so already."""
+        self._have_done(SetVenueStatus(status), f"venue {status.value}", done_before=Refusal.STATUS_UNCHANGED)
 
     def _have_done(self, request: Command, what: str, *, done_before: Refusal | None = None) -> bool:
         """Ask until an engine has done it. Doing it twice must be harmless, or be refused as ``done_before``.

@@ -174,6 +174,7 @@ class Processes:
         settings = {
             "CROSSBOOK_ENGINE_URLS": ",".join(self._addresses.engine_urls),
             "CROSSBOOK_AUTH_URL": self._addresses.auth_url,
+            "CROSSBOOK_NOTIFIER_URL": self._addresses.notifier_url,
             "CROSSBOOK_PROVIDERS": os.environ.get("CROSSBOOK_PROVIDERS", providers),
         }
         return self._service("backoffice", "services.backoffice", self._addresses.backoffice_port, settings)

@@ -29,7 +29,7 @@ MAX_GROUP: Final = 2**31 - 1
 _MODES: Final = ", ".join(mode.value for mode in SelfTradePrevention)
 
 
-venue = typer.Typer(no_args_is_help=True, help="Show and set the limits that span markets.")
+venue = typer.Typer(no_args_is_help=True, help="Show and set the limits that span markets; halt them all.")
 market = typer.Typer(no_args_is_help=True, help="Define, show, open and halt markets.")
 
 Rate = Annotated[str | None, typer.Option(metavar="RATE", help="Such as 0.0005; `default` is the market's own.")]
@@ -172,8 +172,8 @@ def define_markets(
     span markets. A listed market keeps its assets, and its grid can only become finer while orders are open. Nothing is
     delisted: halt a market instead.
 
-    An engine that starts applies its own file (CROSSBOOK_MARKETS_FILE) again. A change to a market that is in there
-    lasts only if you make it there, too.
+    What is defined so lasts: the file of an engine that starts (CROSSBOOK_MARKETS_FILE) no longer governs these
+    markets.
 
     - `crossbook market define markets.toml`
     """

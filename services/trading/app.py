@@ -85,7 +85,7 @@ def create_app(settings: TradingSettings) -> FastAPI:
     return app
 
 
-def before_shutdown(app: FastAPI) -> None:
+async def before_shutdown(app: FastAPI) -> None:
     """Tell every WebSocket client that this process is about to stop."""
     connections: Connections = app.state.connections
     connections.announce_shutdown()

@@ -169,6 +169,9 @@ def _refuse(route: str, error: DialectError, tally: Tally | None) -> Response:
 
 async def _respond(endpoint: Endpoint[Any], request: Request, tally: Tally | None) -> bytes:
     services: Services = request.app.state.services
+    if endpoint.method != "GET" and endpoint.security is Security.TRADE and services.gateway.is_full:
+        # Before anything is spent on it: what is refused must cost little, or refusing is what overloads.
+        raise errors.OVERLOADED
     query: bytes = request.scope["query_string"]
     body = b"" if endpoint.method == "GET" else await request.body()
     if tally is not None:

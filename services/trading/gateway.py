@@ -1,7 +1,12 @@
 """The gateway: every request to the engine, batched naturally.
 
 One POST is in flight at a time; whatever arrives meanwhile travels together in the next one. An idle system therefore
-answers at once and a loaded one gets more efficient (docs/performance.md measures it). Requests keep their order.
+answers at once and a loaded one gets more efficient (docs/performance.md measures it).
+
+Requests of one account keep their order. Accounts take turns: a parcel has one request of each that waits, then another
+of each, so who sends much delays himself. One account may have ``gateway_account_limit`` requests waiting. Altogether
+no more wait than are answered soon (``gateway_busy_limit``); while no engine answers, as during a hand-over, more may
+(``gateway_queue_limit``). Whatever is past a bound is refused at once.
 
 What the client may hear is decided by what is certain. A POST that never reached an engine, or reached one that is not
 active, was certainly not carried out: it is tried again with the next engine until the requests' deadline, then refused
@@ -10,18 +15,22 @@ as unavailable. A POST whose answer got lost is unknown (-1007) and is never sen
 
 import asyncio
 import contextlib
+import secrets
 from collections import deque
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 import httpx
 import msgspec
 import structlog
 
+from services.domain.commands import ReplaceOrder
 from services.domain.protocol import (
     NOT_ACTIVE,
+    PARCEL_HEADER,
     Applied,
     Checked,
+    CheckOrder,
     Depth,
     Envelope,
     Failed,
@@ -29,6 +38,7 @@ from services.domain.protocol import (
     Refused,
     Reply,
     Request,
+    parcel_id,
 )
 from services.infra.clock import Clock, now_us
 from services.infra.http import internal_client
@@ -36,8 +46,10 @@ from services.trading import errors, metrics
 from services.trading.errors import REFUSALS, DialectError
 from services.trading.settings import TradingSettings
 
-_RETRY_S: Final = 0.05
+_RETRY_S: Final = 0.02
 _NEVER_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+# Who asks for what belongs to no account, the depth of a book: bounded by the others' limits only.
+_NOBODY: Final = 0
 _FAILURES: Final = {
     FailureKind.OVERLOADED: errors.OVERLOADED,
     FailureKind.EXPIRED: errors.UNAVAILABLE,
@@ -60,36 +72,75 @@ class _Waiting:
         self.answer: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
 
 
+def _account_of(request: Request) -> int:
+    """Whose turn it takes."""
+    if isinstance(request, CheckOrder):
+        request = request.order
+    elif isinstance(request, ReplaceOrder):
+        request = request.cancel
+    account_id: int = getattr(request, "account_id", _NOBODY)
+    return account_id
+
+
 class _NotStarted(Exception):
     """No engine took the parcel."""
+
+
+class EngineClient(Protocol):
+    """What of ``httpx.AsyncClient`` a gateway uses, with the same exceptions."""
+
+    async def post(self, url: str, *, content: bytes, headers: dict[str, str]) -> httpx.Response:
+        """Send one parcel."""
+
+    async def aclose(self) -> None:
+        """Let go of connections."""
 
 
 class Gateway:
     """``submit`` one request and get its reply; ``run`` as a task for the life of the process."""
 
     def __init__(
-        self, settings: TradingSettings, client: httpx.AsyncClient | None = None, clock: Clock = now_us
+        self, settings: TradingSettings, client: EngineClient | None = None, *, clock: Clock = now_us, name: str = ""
     ) -> None:
         self._settings = settings
         self._clock = clock
+        # Under which an engine tells this gateway's parcels apart; no two gateways share one.
+        self._name = name or secrets.token_hex(8)
+        self._posts = 0
         self._engine_urls = deque(f"{url.rstrip('/')}/internal/commands" for url in settings.engine_urls)
-        self._waiting: deque[_Waiting] = deque()
+        # By account, in the order of their turns; none is empty.
+        self._lines: dict[int, deque[_Waiting]] = {}
+        self._depth = 0
+        self._has_engine = True
         self._arrived = asyncio.Event()
-        self._client = client or internal_client(settings, timeout_s=settings.gateway_timeout_ms / 1000)
+        self._client: EngineClient = client or internal_client(settings, timeout_s=settings.gateway_timeout_ms / 1000)
         # Told of every parcel's replies, after those who wait for them.
         self.on_replies: Callable[[list[Reply]], None] | None = None
+
+    @property
+    def is_full(self) -> bool:
+        """Nobody's request would be taken now."""
+        settings = self._settings
+        is_busy = self._has_engine and self._depth >= settings.gateway_busy_limit
+        return is_busy or self._depth >= settings.gateway_queue_limit
 
     async def submit(self, request: Request, *, deadline_us: int | None = None) -> Applied | Depth | Checked:
         """Have the engine carry out one request; raise DialectError for a refusal or a failure.
 
         Past ``deadline_us``, the end of a signed request's own window, the engine refuses to start it (-1021).
         """
-        if len(self._waiting) >= self._settings.gateway_queue_limit:
+        account_id = _account_of(request)
+        line = self._lines.get(account_id)
+        is_long = line is not None and len(line) >= self._settings.gateway_account_limit
+        if self.is_full or (is_long and account_id != _NOBODY):
             raise errors.OVERLOADED
         give_up_us = self._clock() + self._settings.command_deadline_ms * 1000
         limit_us = give_up_us if deadline_us is None else min(deadline_us, give_up_us)
         waiting = _Waiting(Envelope(limit_us, request), give_up_us)
-        self._waiting.append(waiting)
+        if line is None:
+            line = self._lines[account_id] = deque()
+        line.append(waiting)
+        self._depth += 1
         self._arrived.set()
         reply = await waiting.answer
         if isinstance(reply, Refused):
@@ -112,15 +163,23 @@ class Gateway:
                 await self._client.aclose()
 
     def _take(self) -> list[_Waiting]:
-        count = min(len(self._waiting), self._settings.gateway_parcel_limit)
-        parcel = [self._waiting.popleft() for _ in range(count)]
-        if not self._waiting:
+        parcel: list[_Waiting] = []
+        while self._lines and len(parcel) < self._settings.gateway_parcel_limit:
+            account_id = next(iter(self._lines))
+            line = self._lines.pop(account_id)
+            parcel.append(line.popleft())
+            if line:
+                # Behind everyone else who waits.
+                self._lines[account_id] = line
+        self._depth -= len(parcel)
+        if not self._lines:
             self._arrived.clear()
         return parcel
 
     def _take_all(self) -> list[_Waiting]:
-        everything = list(self._waiting)
-        self._waiting.clear()
+        everything = [waiting for line in self._lines.values() for waiting in line]
+        self._lines.clear()
+        self._depth = 0
         return everything
 
     async def _deliver(self, parcel: list[_Waiting]) -> None:
@@ -151,10 +210,11 @@ class Gateway:
         attempt = 0
         while self._clock() < give_up_us:
             try:
-                response = await self._client.post(self._engine_urls[0], content=body)
+                response = await self._post(body)
             except _NEVER_SENT:
                 response = None
             if response is not None and response.status_code == httpx.codes.OK:
+                self._has_engine = True
                 replies = _decoder.decode(response.content)
                 if len(replies) != len(parcel):
                     raise ValueError(f"{len(replies)} replies to {len(parcel)} requests")
@@ -165,11 +225,18 @@ class Gateway:
                     # Whoever failed may have failed after the commit.
                     response.raise_for_status()
                 raise _NotStarted
+            self._has_engine = False
             self._engine_urls.rotate(-1)
             attempt += 1
             if attempt % len(self._engine_urls) == 0:
                 await asyncio.sleep(_RETRY_S)
         raise _NotStarted
+
+    async def _post(self, body: bytes) -> httpx.Response:
+        """Each under a number of its own: what is sent again here is meant to be carried out, a repeat is not."""
+        self._posts += 1
+        headers = {PARCEL_HEADER: parcel_id(self._name, self._posts)}
+        return await self._client.post(self._engine_urls[0], content=body, headers=headers)
 
     def _fail(self, parcel: list[_Waiting], error: DialectError) -> None:
         for waiting in parcel:

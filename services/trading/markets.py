@@ -3,7 +3,7 @@
 ``all`` and ``get`` may be a moment behind, which only matters to what the engine checks again. ``listing`` never is: it
 asks for the version first (one look-up, shared by whoever asks meanwhile), and reads and renders anew when that has
 changed. A symbol that is not known is looked up there, so a market can be used the moment it is listed. A market's
-``status`` is the one in force, not the one it was listed with.
+``status`` is the one in force, not the one it was listed with: while the venue is halted, every open market is halted.
 """
 
 import time
@@ -11,8 +11,9 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from services.domain.events import MarketDefined, MarketStatusSet
+from services.domain.events import MarketDefined, MarketStatusSet, VenueStatusSet
 from services.domain.market import Market, MarketStatus, Venue
+from services.domain.standing import VenueStatus
 from services.infra.postgres import Pool
 from services.trading import errors, metrics, queries
 from services.trading.feed import JournalEntry
@@ -24,16 +25,18 @@ _SQL: Final = "SELECT definition, status FROM exchange.markets ORDER BY symbol"
 # Rows are only ever added or written again, each time with the sequence of the settlement that does.
 _VERSION: Final = """
 SELECT coalesce((SELECT max(sequence) FROM exchange.markets), 0),
-    coalesce((SELECT max(sequence) FROM exchange.venue), 0)
+    coalesce((SELECT max(sequence) FROM exchange.venue), 0),
+    coalesce((SELECT max(sequence) FROM exchange.venue_standing), 0)
 """
 _encoder: Final = msgspec.json.Encoder()
 
 
 class Version(NamedTuple):
-    """The settlements that last changed a market and the venue."""
+    """The settlements that last changed a market, the venue's limits and its status."""
 
     markets: int
     venue: int
+    venue_standing: int
 
 
 class Listing:
@@ -71,7 +74,7 @@ class Markets:
         """For the feed."""
         for events in entry.events:
             for event in events:
-                if isinstance(event, MarketDefined | MarketStatusSet):
+                if isinstance(event, MarketDefined | MarketStatusSet | VenueStatusSet):
                     self._changed_s = time.monotonic()
 
     async def all(self) -> dict[str, Market]:
@@ -98,13 +101,23 @@ class Markets:
         if not is_kept:
             # What these read may be newer than the version, never older; then the next one reads again.
             rows = await self._pool.fetch(_SQL)
-            markets = [_market(row["definition"], row["status"]) for row in rows]
+            is_halted = await queries.venue_status(self._pool) is VenueStatus.HALTED
+            markets = [_market(row["definition"], row["status"], is_halted=is_halted) for row in rows]
             venue = await queries.venue(self._pool)
             self._listing = Listing(version, {market.symbol: market for market in markets}, venue)
         self._read_s = began_s
         return self._listing
 
 
-def _market(definition: str, status: str) -> Market:
+async def own_markets(pool: Pool) -> dict[str, Market]:
+    """By symbol, each with its own status, whatever the venue's is."""
+    rows = await pool.fetch(_SQL)
+    markets = [_market(row["definition"], row["status"], is_halted=False) for row in rows]
+    return {market.symbol: market for market in markets}
+
+
+def _market(definition: str, status: str, *, is_halted: bool) -> Market:
     market = msgspec.json.decode(definition, type=Market)
-    return msgspec.structs.replace(market, status=MarketStatus(status))
+    own = MarketStatus(status)
+    in_force = MarketStatus.HALT if is_halted and own is MarketStatus.TRADING else own
+    return msgspec.structs.replace(market, status=in_force)

@@ -7,6 +7,7 @@ load this costs no more than a cache in Redis would, and there is nothing that c
 from functools import partial
 from typing import Any, Final, NamedTuple
 
+from services.domain.standing import AccountStatus
 from services.infra.postgres import Pool
 from services.trading import metrics, queries
 from services.trading.queries import Terms
@@ -36,9 +37,12 @@ CROSS JOIN LATERAL (
 ) AS found
 """  # noqa: S608
 ACCOUNTS: Final = """
-SELECT place, self_trade_prevention, maker_fee_rate_e8, taker_fee_rate_e8, trade_group_id, held.*
+SELECT place, self_trade_prevention, maker_fee_rate_e8, taker_fee_rate_e8, trade_group_id, standing.status, held.*
 FROM unnest($1::bigint[]) WITH ORDINALITY AS asked (asked_id, place)
 LEFT JOIN LATERAL (SELECT * FROM exchange.account_terms WHERE account_id = asked_id OFFSET 0) AS terms ON true
+LEFT JOIN LATERAL (
+    SELECT status FROM exchange.account_standing WHERE account_id = asked_id OFFSET 0
+) AS standing ON true
 LEFT JOIN LATERAL (
     SELECT asset, free_e8, locked_e8, updated_us FROM exchange.balances WHERE account_id = asked_id OFFSET 0
 ) AS held ON true
@@ -58,6 +62,7 @@ class AccountState(NamedTuple):
 
     balances: dict[str, Row]
     terms: Terms
+    status: AccountStatus = AccountStatus.ACTIVE
 
 
 class Present:
@@ -93,6 +98,8 @@ class Present:
             index = row["place"] - 1
             if row["trade_group_id"] is not None:
                 found[index] = found[index]._replace(terms=queries.terms_of(row))
+            if row["status"] is not None:
+                found[index] = found[index]._replace(status=AccountStatus(row["status"]))
             if row["asset"] is not None:
                 found[index].balances[row["asset"]] = row
         return found

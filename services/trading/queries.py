@@ -9,6 +9,7 @@ import msgspec
 
 from services.domain.market import Market, Venue
 from services.domain.orders import SelfTradePrevention
+from services.domain.standing import AccountStatus, VenueStatus
 from services.infra.postgres import Pool, Source
 
 Row = Any
@@ -88,6 +89,8 @@ FROM exchange.prevented_matches WHERE symbol = $1 AND $2 IN (taker_account_id, m
 PREVENTED_MATCH: Final = f"{_PREVENTED} AND prevented_match_id = $3"
 PREVENTED_MATCHES: Final = f"""{_PREVENTED} AND $3 IN (taker_order_id, maker_order_id) AND prevented_match_id >= $4
 ORDER BY prevented_match_id LIMIT $5"""
+STANDING: Final = "SELECT status, updated_us FROM exchange.account_standing WHERE account_id = $1"
+VENUE_STATUS: Final = "SELECT status FROM exchange.venue_standing"
 VENUE: Final = "SELECT definition FROM exchange.venue"
 _TERMS: Final = """
 SELECT self_trade_prevention, maker_fee_rate_e8, taker_fee_rate_e8, trade_group_id
@@ -130,6 +133,27 @@ def terms_of(row: Row) -> Terms:
         row["taker_fee_rate_e8"],
         row["trade_group_id"],
     )
+
+
+class Standing(NamedTuple):
+    """Whether an account may do anything; ``since_us`` is 0 if that never changed."""
+
+    status: AccountStatus = AccountStatus.ACTIVE
+    since_us: int = 0
+
+    @property
+    def is_active(self) -> bool:
+        return self.status is AccountStatus.ACTIVE
+
+
+async def account_standing(pool: Pool, account_id: int) -> Standing:
+    row = await pool.fetchrow(STANDING, account_id)
+    return Standing() if row is None else Standing(AccountStatus(row["status"]), row["updated_us"])
+
+
+async def venue_status(pool: Pool) -> VenueStatus:
+    status = await pool.fetchval(VENUE_STATUS)
+    return VenueStatus.OPEN if status is None else VenueStatus(status)
 
 
 async def venue(pool: Pool) -> Venue:

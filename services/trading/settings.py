@@ -26,8 +26,11 @@ class TradingSettings(ServiceSettings):
     trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()
     limits: str = OFF
     max_body_bytes: int = Field(default=64 * 1024, ge=1024)
-    # Commands waiting in this process for the engine; past it, new ones are refused as overload.
+    # Commands waiting in this process for an engine that answers, for none that does, and of one account; past each,
+    # new ones are refused as overload. The first is what is answered within about 0.2 s.
+    gateway_busy_limit: int = Field(default=600, ge=1)
     gateway_queue_limit: int = Field(default=2_000, ge=1)
+    gateway_account_limit: int = Field(default=200, ge=1)
     gateway_parcel_limit: int = Field(default=256, ge=1, le=512)
     # A command not started by the engine within this time never will be; the client hears -1007 a little later, when
     # a commit that was under way must have ended too.

@@ -161,6 +161,7 @@ REFUSED_COMMANDS: list[tuple[Refusal, Command]] = [
     (Refusal.MARKET_UNCHANGED, DefineMarket(NEW)),
     (Refusal.MARKET_ASSETS_FIXED, DefineMarket(replace(NEW, quote_asset="A"))),
     (Refusal.GRID_COARSER_THAN_OPEN_ORDERS, DefineMarket(replace(NEW, tick_size_e8=10**8))),
+    (Refusal.DEFINED_BY_COMMAND, DefineMarket(replace(NEW, max_open_orders=9), from_file=True)),
     (Refusal.STATUS_UNCHANGED, SetMarketStatus("ZQ", MarketStatus.TRADING)),
     (Refusal.INVALID_TERMS, SetAccountTerms(1000, maker_fee_rate_e8=-1)),
     (Refusal.REFERENCE_ALREADY_USED, GIFT),

@@ -3,7 +3,9 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import UTC, datetime, timedelta
 
+import httpx
 import pytest
 from prometheus_client import REGISTRY
 from redis.exceptions import RedisError
@@ -12,6 +14,7 @@ from services.infra import redis
 from services.infra.tokens import API_KEY_CHANGED_PREFIX, AUTH_CHANGED_CHANNEL
 from services.trading.principals import Principals
 from services.trading.settings import TradingSettings
+from tests.api.member import Member
 from tests.replica.standby import until
 from tests.running import RunningSystem, free_port
 
@@ -102,3 +105,33 @@ async def test_nothing_is_kept_while_changes_cannot_be_heard(system: RunningSyst
     async with opened(nobody) as principals:
         for _ in range(3):
             assert await counted(principals, account.api_key) == ASKED
+
+
+def short_lived_key(base_url: str, lasts: timedelta) -> str:
+    with httpx.Client(base_url=base_url, timeout=20, trust_env=False) as http:
+        member = Member(http)
+        body = {"label": "short", "permissions": ["read"], "expiresAt": (datetime.now(UTC) + lasts).isoformat()}
+        made = http.post("/auth/v1/api-keys", json=body, headers={"Authorization": f"Bearer {member.access_token}"})
+    assert made.status_code == httpx.codes.CREATED, made.text
+    api_key: str = made.json()["apiKey"]
+    return api_key
+
+
+async def test_a_key_expires_while_it_is_kept(system: RunningSystem, opened: Opened) -> None:
+    api_key = short_lived_key(system.base_url, timedelta(seconds=3))
+
+    async def is_kept() -> bool:
+        before = counts()
+        found = await principals.api_key(api_key)
+        return found is None or counts()["kept"] > before["kept"]
+
+    async def has_ended() -> bool:
+        return await principals.api_key(api_key) is None
+
+    async with opened(system.redis_url) as principals:
+        await until(is_kept)
+        await until(has_ended)
+        # It was refused from what is kept: auth was not asked for that.
+        before = counts()
+        assert await has_ended()
+        assert counts()["auth"] == before["auth"]

@@ -55,6 +55,7 @@ def settings(embedded_postgres: EmbeddedPostgres, postgres_url: str, redis_url: 
             "password_passes": 1,
             "password_memory_kib": 1024,
             "require_confirmed_email": False,
+            "even_answer_ms": 0,
             "max_registrations_per_address": 1000,
         }
     )

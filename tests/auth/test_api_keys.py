@@ -185,3 +185,66 @@ async def test_a_label_may_be_in_any_script(client: httpx.AsyncClient, join: Joi
     created = await _create(client, await join("ada@example.com"), label="ボット № 1", permissions=["read", "read"])
     assert created.status_code == 201
     assert (created.json()["label"], created.json()["permissions"]) == ("ボット № 1", ["read"])
+
+
+async def test_a_key_that_may_withdraw_has_addresses(client: httpx.AsyncClient, join: Join) -> None:
+    ada = await join("ada@example.com")
+    wish = {"permissions": ["withdraw", "read"]}
+    refused = await _create(client, ada, **wish)
+    assert (refused.status_code, refused.json()["code"]) == (400, "withdraw_needs_allow_list")
+    made = await _create(client, ada, **wish, ipAllowList=["203.0.113.7"])
+    assert made.json()["permissions"] == ["read", "withdraw"]
+    path = f"/auth/v1/api-keys/{made.json()['apiKey']}"
+    lifted = await client.patch(path, json={"ipAllowList": []}, headers=ada.bearer)
+    assert (lifted.status_code, lifted.json()["code"]) == (400, "withdraw_needs_allow_list")
+    (listed,) = (await client.get("/auth/v1/api-keys", headers=ada.bearer)).json()
+    assert listed["ipAllowList"] == ["203.0.113.7/32"]
+
+
+async def test_a_key_that_may_withdraw_takes_a_confirmed_address_where_those_count(
+    serve: Serve, settings: AuthSettings, join: Join, database: Connection
+) -> None:
+    ada = await join("ada@example.com")
+    wish = {"permissions": ["withdraw"], "ipAllowList": ["203.0.113.7"]}
+    async with serve(settings.model_copy(update={"require_confirmed_email": True})) as client:
+        refused = await _create(client, ada, **wish)
+        assert (refused.status_code, refused.json()["code"]) == (403, "email_not_confirmed")
+        assert (await _create(client, ada)).status_code == 201
+        await database.execute("UPDATE auth.users SET email_confirmed_at = now()")
+        assert (await _create(client, ada, **wish)).status_code == 201
+
+
+async def test_an_expired_key_is_not_found_any_more_but_listed(
+    client: httpx.AsyncClient, join: Join, internal: dict[str, str], database: Connection
+) -> None:
+    ada = await join("ada@example.com")
+    key = (await _create(client, ada, expiresAt="2099-12-31T00:00:00+01:00")).json()
+    assert key["expiresAt"] == "2099-12-30T23:00:00Z"
+    path = f"/internal/api-keys/{key['apiKey']}"
+    assert (await client.get(path, headers=internal)).json()["expiresAt"] == key["expiresAt"]
+    await database.execute("UPDATE auth.api_keys SET expires_at = now()")
+    assert (await client.get(path, headers=internal)).status_code == 404
+    assert len((await client.get("/auth/v1/api-keys", headers=ada.bearer)).json()) == 1
+
+
+async def test_the_last_use_is_noted_now_and_then(
+    client: httpx.AsyncClient, join: Join, internal: dict[str, str], database: Connection
+) -> None:
+    ada = await join("ada@example.com")
+    key = (await _create(client, ada)).json()
+    last_use = "SELECT last_used_at FROM auth.api_keys"
+    assert await database.fetchval(last_use) is None
+    for _ in range(2):
+        await client.get(f"/internal/api-keys/{key['apiKey']}", headers=internal)
+    noted = await database.fetchval(last_use)
+    (listed,) = (await client.get("/auth/v1/api-keys", headers=ada.bearer)).json()
+    assert listed["lastUsedAt"] == noted.isoformat().replace("+00:00", "Z")
+    await client.get(f"/internal/api-keys/{key['apiKey']}", headers=internal)
+    assert await database.fetchval(last_use) == noted
+    await database.execute("UPDATE auth.api_keys SET last_used_at = now() - interval '2 min'")
+    # Whoever holds the row holds nobody up.
+    async with database.transaction():
+        await database.execute("SELECT FROM auth.api_keys FOR UPDATE")
+        assert (await client.get(f"/internal/api-keys/{key['apiKey']}", headers=internal)).status_code == 200
+    await client.get(f"/internal/api-keys/{key['apiKey']}", headers=internal)
+    assert await database.fetchval(last_use) > noted

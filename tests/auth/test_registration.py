@@ -191,3 +191,24 @@ async def test_an_address_of_another_account_cannot_be_taken(
     answer = await client.post("/auth/v1/email/confirm", json={"token": token})
     assert (answer.status_code, answer.json()["code"]) == (409, "email_taken")
     assert (await log_in(client, ada.email)).account_id == ada.account_id
+
+
+async def test_answers_that_must_not_tell_take_a_fixed_time_at_least(
+    serve: Serve, settings: AuthSettings, join: Join
+) -> None:
+    """Whether there is much to write or nothing; what is compared is only that nobody is answered earlier."""
+    ada = await join("ada@example.com")
+    even_ms = 250
+    loop = asyncio.get_running_loop()
+    async with serve(settings.model_copy(update={"even_answer_ms": even_ms})) as client:
+        for email in (ada.email, "nobody@example.com"):
+            for path, body in (
+                ("register", {"email": email, "password": PASSWORD}),
+                ("login", {"email": email, "password": "not the password"}),
+                ("password/forgot", {"email": email}),
+                ("email/resend", {"email": email}),
+            ):
+                started_s = loop.time()
+                answer = await client.post(f"/auth/v1/{path}", json=body)
+                assert answer.status_code in {202, 401}
+                assert loop.time() - started_s >= even_ms / 1000

@@ -1,6 +1,7 @@
-"""The shared exchange, and people on it."""
+"""The shared exchange, another one to be broken and changed, and people on them."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -13,3 +14,13 @@ from tests.running import RunningSystem
 def town(system: RunningSystem) -> Iterator[Town]:
     with httpx.Client(base_url=system.base_url, timeout=20, trust_env=False) as http:
         yield Town(system, http)
+
+
+@pytest.fixture(scope="session")
+def own_town(session_directory: Path, wide_markets: Path) -> Iterator[Town]:
+    """On an exchange of their own. Commands that were not started are soon known not to be."""
+    environment = {"CROSSBOOK_MARKETS_FILE": str(wide_markets), "CROSSBOOK_COMMAND_DEADLINE_MS": "500"}
+    running = RunningSystem(session_directory / "own", "--no-demo", environment=environment).start()
+    with httpx.Client(base_url=running.base_url, timeout=20, trust_env=False) as http:
+        yield Town(running, http)
+    running.stop()

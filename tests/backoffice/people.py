@@ -26,7 +26,7 @@ from services.auth.sealing import Seal
 from services.auth.signing_keys import SigningKeys
 from services.infra import postgres
 from services.infra.postgres import Connection
-from services.local.internal import Account
+from services.local.internal import Account, InternalClient
 from tests.running import RunningSystem
 
 T = TypeVar("T")
@@ -97,11 +97,14 @@ class Town:
     def __init__(self, system: RunningSystem, http: httpx.Client) -> None:
         self.system = system
         self.http = http
+        # The API keys of those who joined.
+        self.keys: dict[int, Account] = {}
         self._seal = Seal(base64.b64decode(system.directory.secrets().encryption_key))
 
     def join(self, *, roles: Sequence[str] = (), second_factor: bool = False, **deposits: str) -> Person:
         """Open an account for someone; with roles they have a second factor and a session that was opened with it."""
         account = self.system.create_account(deposits)
+        self.keys[account.user_id] = account
         email = f"person-{next(_numbers)}-{uuid.uuid4().hex[:8]}@example.com"
         person = Person(self.http, account.user_id, email, "")
         run(self._sign_in(person, roles, second_factor=second_factor or bool(roles)))
@@ -181,17 +184,10 @@ class Provider:
         return _succeeded(self.send(path, body))
 
 
-def allow_withdrawals(system: RunningSystem, account: Account, network: str = "127.0.0.0/8") -> Account:
-    """Let the account's key withdraw, from this machine. It must not have been used yet."""
-
-    async def change() -> None:
-        connection: Connection = await asyncpg.connect(system.database_url)
-        await connection.execute(
-            "UPDATE auth.api_keys SET permissions = '{read,trade,withdraw}', ip_allow_list = ARRAY[$2::cidr] "
-            "WHERE api_key = $1",
-            *(account.api_key, network),
-        )
-        await connection.close()
-
-    run(change())
+def withdrawing_account(system: RunningSystem, network: str = "127.0.0.0/8", **deposits: str) -> Account:
+    """Open an account whose API key may withdraw, from this machine unless another network is named."""
+    with InternalClient(system.directory, system.state) as client:
+        account = client.create_account(ip_allow_list=[network], may_withdraw=True)
+    for asset, amount in deposits.items():
+        system.deposit(account.user_id, asset, amount)
     return account

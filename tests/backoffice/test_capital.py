@@ -4,7 +4,7 @@ import pytest
 
 from tests.api.member import Key
 from tests.api.trader import Trader, error_of
-from tests.backoffice.people import WALLET, Person, Town, allow_withdrawals
+from tests.backoffice.people import WALLET, Person, Town, withdrawing_account
 
 APPLY = "/sapi/v1/capital/withdraw/apply"
 WISH = {"coin": "USDT", "address": "somewhere", "amount": "100"}
@@ -49,14 +49,13 @@ def test_a_span_is_of_90_days_at_most(user: Person) -> None:
 
 
 def test_a_key_may_withdraw_from_its_own_addresses_only(town: Town) -> None:
-    account = town.system.create_account({"USDT": "1000"})
-    allow_withdrawals(town.system, account, "203.0.113.0/24")
+    account = withdrawing_account(town.system, "203.0.113.0/24", USDT="1000")
     trader = Trader(town.http, Key(account.user_id, account.api_key, account.secret_key))
     assert error_of(trader.send("POST", APPLY, WISH))[:2] == (401, -2015)
 
 
 def test_without_a_network_the_asset_s_own_is_meant(town: Town) -> None:
-    account = allow_withdrawals(town.system, town.system.create_account({"USDT": "1000"}))
+    account = withdrawing_account(town.system, USDT="1000")
     trader = Trader(town.http, Key(account.user_id, account.api_key, account.secret_key))
     made = trader.send("POST", APPLY, WISH | {"addressTag": "17", "name": "home"}).json()
     (shown,) = trader.send("GET", "/sapi/v1/capital/withdraw/history", {}).json()

@@ -131,6 +131,9 @@ def test_with_the_same_id_it_happens_once(town: Town) -> None:
     assert len({one["withdrawalId"] for one in made}) == 1
     assert user.refused("POST", f"{WALLET}/withdrawals", **{**body, "amount": "101"}) == "id_used_differently"
     assert town.balance(user.account_id, "USDT") == (900 * ONE_E8, 0, 100 * ONE_E8)
+    body = {**body, "amount": "2000", "withdrawOrderId": "too much"}
+    for _ in range(2):
+        assert user.refused("POST", f"{WALLET}/withdrawals", **body) == "insufficient_balance"
 
 
 def test_two_requests_at_once_cannot_pass_the_daily_limit_together(town: Town) -> None:
@@ -193,6 +196,7 @@ def test_the_first_thing_that_is_wrong_is_told_and_nothing_moves(town: Town, cha
 
 def test_a_frozen_account_sends_nothing(town: Town) -> None:
     user, operator = town.join(USDT="1000"), town.staff("operator")
+    earlier = user.withdraw("50")
     path = f"{ADMIN}/users/{user.account_id}"
     assert operator.post(f"{path}/freeze", reason="stolen password") == {"changed": True}
     body = {"asset": "USDT", "amount": "100", "address": "somewhere"}
@@ -200,8 +204,23 @@ def test_a_frozen_account_sends_nothing(town: Town) -> None:
     transfer = {"recipient": "1", "asset": "USDT", "amount": "1"}
     assert user.refused("POST", f"{WALLET}/transfers", **transfer) == "account_frozen"
     assert user.get(f"{WALLET}/limits")["frozen"] is True
+    claimed = town.provider().report("/payouts/claim", limit=100)
+    assert earlier["withdrawalId"] not in {payout["withdrawalId"] for payout in claimed}, "what was approved waits, too"
     operator.post(f"{path}/unfreeze", reason="password changed")
     assert user.withdraw("100")["status"] == "APPROVED"
+
+
+def test_after_a_change_of_credentials_nothing_leaves_for_a_day(town: Town) -> None:
+    user = town.join(USDT="1000")
+    changed = "INSERT INTO auth.audit (account_id, action, occurred_at) VALUES ($1, $2, now() - interval '1 hour' * $3)"
+    town.query(changed, user.account_id, "PASSWORD_CHANGED", 25)
+    town.query(changed, user.account_id, "SECOND_FACTOR_ENABLED", 1)
+    assert user.get(f"{WALLET}/limits")["lockedUntil"] is None
+    town.query(changed, user.account_id, "SECOND_FACTOR_DISABLED", 23)
+    assert user.get(f"{WALLET}/limits")["lockedUntil"] is not None
+    body = {"asset": "USDT", "amount": "100", "address": "somewhere"}
+    assert user.refused("POST", f"{WALLET}/withdrawals", **body) == "cooling_down"
+    assert user.refused("POST", f"{WALLET}/transfers", recipient="1", asset="USDT", amount="1") == "cooling_down"
 
 
 def test_an_address_book_that_nothing_leaves_but_for(town: Town) -> None:

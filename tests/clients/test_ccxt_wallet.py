@@ -3,14 +3,14 @@
 import ccxt  # type: ignore[import-untyped]
 import pytest
 
-from tests.backoffice.people import Town, allow_withdrawals
+from tests.backoffice.people import Town, withdrawing_account
 from tests.clients.conftest import Connect, Exchange, NewAccount
 from tests.running import RunningSystem
 
 
 @pytest.fixture
-def exchange(system: RunningSystem, connect: Connect, new_account: NewAccount) -> Exchange:
-    account = allow_withdrawals(system, new_account(USDT="1000"))
+def exchange(system: RunningSystem, connect: Connect) -> Exchange:
+    account = withdrawing_account(system, USDT="1000")
     return connect(account.api_key, account.secret_key)
 
 

@@ -6,16 +6,13 @@ import pytest
 from binance import Client  # type: ignore[import-untyped]
 from binance.exceptions import BinanceAPIException  # type: ignore[import-untyped]
 
-from tests.backoffice.people import Town, allow_withdrawals
-from tests.clients.conftest import NewAccount
+from tests.backoffice.people import Town, withdrawing_account
 from tests.running import RunningSystem
 
 
 @pytest.fixture
-def client(
-    system: RunningSystem, new_account: NewAccount, binance_address: None, _event_loop: None
-) -> Iterator[Client]:
-    account = allow_withdrawals(system, new_account(USDT="1000"))
+def client(system: RunningSystem, binance_address: None, _event_loop: None) -> Iterator[Client]:
+    account = withdrawing_account(system, USDT="1000")
     client = Client(account.api_key, account.secret_key)
     yield client
     client.close_connection()

@@ -6,9 +6,12 @@ They build on ``advanced.py``. What operators close they open again soon, so tha
 
 from collections import deque
 
+from msgspec.structs import replace
+
 from services.domain.commands import (
     CancelAccountOrders,
     Command,
+    DefineMarket,
     HoldWithdrawal,
     RejectWithdrawal,
     SetAccountStatus,
@@ -75,6 +78,10 @@ class CustodyCommands(AdvancedCommands):
             return SetAccountStatus(account_id, AccountStatus.FROZEN)
         self.closed.append(SetVenueStatus(VenueStatus.OPEN))
         return SetVenueStatus(VenueStatus.HALTED)
+
+    def _define(self, last_order_id: int) -> DefineMarket:
+        """Often as an engine does when it starts."""
+        return replace(super()._define(last_order_id), from_file=self.random.random() < 0.6)
 
     def _asset(self) -> str:
         return self.random.choice((*ASSETS, *ASSETS, "DOGE")) if self.random.random() < 0.1 else "USDT"

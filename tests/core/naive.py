@@ -248,6 +248,7 @@ class NaiveExchange:
     def __init__(self) -> None:
         self.markets: dict[str, Market] = {}
         self.statuses: dict[str, MarketStatus] = {}
+        self.commanded: set[str] = set()
         self.limits = Limits()
         self.terms: dict[int, SetAccountTerms] = {}
         self.open: list[Order] = []
@@ -360,7 +361,11 @@ class NaiveExchange:
     def _administration_fault(self, command: Command) -> Refusal | None:
         match command:
             case DefineMarket():
-                return first(self._market_faults(command.market))
+                overrules = command.from_file and command.market.symbol in self.commanded
+                return first(
+                    self._market_faults(command.market)
+                    | {Refusal.DEFINED_BY_COMMAND: overrules and not command.market.defects()}
+                )
             case DefineVenue():
                 return first(
                     {
@@ -757,6 +762,7 @@ class NaiveExchange:
                 if old is None or old.status is not command.market.status:
                     self.statuses[command.market.symbol] = command.market.status
                 self.markets[command.market.symbol] = command.market
+                (self.commanded.discard if command.from_file else self.commanded.add)(command.market.symbol)
             case DefineVenue():
                 self.limits = command.venue
             case SetMarketStatus():

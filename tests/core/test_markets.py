@@ -104,3 +104,22 @@ def test_a_definition_is_reported_as_it_was_given() -> None:
     for market in (replace(MARKET, maker_fee_rate_e8=7), replace(MARKET, symbol="BTCUSDT2")):
         scenario.apply(DefineMarket(market))
         assert list(core.events) == [MarketDefined(market)]
+
+
+def test_a_file_does_not_overrule_a_command(venue: Venue) -> None:
+    scenario = Scenario(venue)
+    by_file, by_command = (
+        replace(MARKET, symbol="AQ", max_open_orders=5),
+        replace(MARKET, symbol="AQ", max_open_orders=6),
+    )
+    changed_file = replace(by_file, max_open_orders=7)
+    steps = [
+        (DefineMarket(by_file, from_file=True), None),
+        (DefineMarket(changed_file, from_file=True), None),
+        (DefineMarket(changed_file, from_file=True), Refusal.MARKET_UNCHANGED),
+        (DefineMarket(by_command), None),
+        (DefineMarket(by_file, from_file=True), Refusal.DEFINED_BY_COMMAND),
+        (DefineMarket(by_command, from_file=True), Refusal.MARKET_UNCHANGED),
+    ]
+    for command, refusal in steps:
+        assert scenario.apply(command).refusal is refusal, command

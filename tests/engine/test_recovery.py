@@ -1,5 +1,7 @@
 """Starting over an existing journal: every source of a snapshot, every way to be unusable, and never empty."""
 
+import hashlib
+import zlib
 from pathlib import Path
 
 import asyncpg
@@ -7,7 +9,7 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
-from services.domain.commands import CancelAllOrders, CancelOrder
+from services.domain.commands import CancelAllOrders, CancelOrder, DefineMarket
 from services.domain.events import OrderFilled
 from services.domain.orders import Side
 from services.domain.protocol import Applied, Depth, ReadDepth
@@ -211,3 +213,34 @@ async def test_the_database_role_is_the_engines_own(settings: EngineSettings) ->
     connection = await asyncpg.connect(settings.database_url.get_secret_value())
     assert await connection.fetchval("SELECT current_user") == "crossbook_engine"
     await connection.close()
+
+
+async def test_what_was_defined_by_command_outlives_the_engine(start_engine: StartEngine) -> None:
+    """Goal: a failover does not undo ``crossbook market define``, though the file says something else."""
+    async with start_engine() as engine:
+        wanted = msgspec.structs.replace(active(engine).exchange.listings["BTCUSDT"].market, max_open_orders=3)
+        (reply,) = await submit(engine, DefineMarket(wanted))
+        assert isinstance(reply, Applied)
+    async with start_engine() as engine:
+        assert active(engine).exchange.listings["BTCUSDT"].market == wanted
+
+
+async def test_a_snapshot_of_the_format_before_is_read(start_engine: StartEngine) -> None:
+    """It has fewer fields: nothing is withdrawing, no account is frozen, every market is governed by command."""
+    async with start_engine() as engine:
+        await trade_a_little(engine)
+        state = msgspec.msgpack.decode(msgspec.msgpack.encode(capture(active(engine).exchange)))
+    del state[10:]
+    state[6] = [balance[:4] for balance in state[6]]
+    state[8] = [transfer[:4] for transfer in state[8]]
+    state[9] = [listing[:11] for listing in state[9]]
+    packed = msgspec.msgpack.encode(state)
+    stored = [2, 7, GENESIS_HASH, hashlib.sha256(packed).digest(), zlib.compress(packed)]
+    restored = snapshots.decode(msgspec.msgpack.encode(stored)).exchange
+    again = msgspec.msgpack.decode(msgspec.msgpack.encode(capture(restored)))
+    assert [balance[:4] for balance in again[6]] == state[6] != []
+    assert [listing[:11] for listing in again[9]] == state[9]
+    assert all(listing.is_commanded for listing in restored.listings.values())
+    stored[0] = 1
+    with pytest.raises(snapshots.SnapshotUnusable, match="format 1"):
+        snapshots.decode(msgspec.msgpack.encode(stored))

@@ -162,6 +162,10 @@ FLIP = "set_byte({column}, 10, get_byte({column}, 10) # 1)"
         ("UPDATE exchange.transfers SET amount_e8 = amount_e8 - 1 WHERE account_id = 1000", "transfers: row"),
         (
             "INSERT INTO exchange.transfers VALUES ('forged', 1000, 'BTC', 5, 0, 1, 'DEPOSIT')",
+            "the ledger does not add up to the balances of BTC",
+        ),
+        (
+            "INSERT INTO exchange.transfers VALUES ('forged', 1000, 'BTC', 5, 0, 1, 'FEE_INCOME')",
             "transfers: the journal leads to 11",
         ),
         ("UPDATE exchange.transfers SET kind = 'FEE_INCOME' WHERE kind = 'TRANSFER_IN'", "transfers: row ('gift'"),

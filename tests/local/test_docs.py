@@ -54,6 +54,11 @@ def test_every_order_of_the_guide(own: RunningSystem, tmp_path: Path) -> None:
     run(sys.executable, "-c", "\n".join([setup, *examples]), env=keys(account), cwd=tmp_path)
 
 
+def test_an_account_from_sign_up_to_its_last_key(own: RunningSystem, tmp_path: Path) -> None:
+    environment = os.environ | {"CROSSBOOK_URL": own.base_url}
+    run(sys.executable, "-c", "\n".join(blocks("accounts.md", "python")), env=environment, cwd=tmp_path)
+
+
 def test_every_command_of_the_guide(own: RunningSystem, tmp_path: Path) -> None:
     command = f'crossbook() {{ "{sys.executable}" -P -m services.local "$@"; }}'
     script = "\n".join(["set -eu", command, *blocks("operators.md", "sh")])

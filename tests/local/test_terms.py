@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,37 @@ def refused(own: RunningSystem, code: int, *arguments: str | Path) -> str:
     result = crossbook(*arguments, "--data-dir", own.directory.root)
     assert result.returncode == code, result.stdout
     return " ".join(result.stderr.replace("│", "").split())
+
+
+# Emergencies, and the money
+
+
+def test_an_account_is_frozen_and_thawed(own: RunningSystem, trader: Trader) -> None:
+    for _ in range(2):
+        frozen = told(own, "account", "freeze", str(trader.account_id))
+        assert frozen == {"userId": trader.account_id, "status": "FROZEN"}
+    assert not trader.get("account")["canTrade"]
+    assert told(own, "account", "unfreeze", str(trader.account_id))["status"] == "ACTIVE"
+    assert trader.post("order", **BUY)["status"] == "NEW"
+
+
+def test_the_venue_is_halted_and_opened(own: RunningSystem, trader: Trader) -> None:
+    assert told(own, "venue", "halt") == {"status": "HALTED"}
+    assert error_of(trader.send("POST", "order", BUY))[2] == "Market is closed."
+    shown = told(own, "market", "show", "BTCUSDT")
+    assert shown[0]["status"] == "TRADING", "what is shown can be defined, and the halt is not the market's own"
+    assert told(own, "venue", "open") == {"status": "OPEN"}
+    assert trader.post("order", **BUY)["status"] == "NEW"
+
+
+def test_the_money_is_added_up(own: RunningSystem, trader: Trader) -> None:
+    trader.post("order", **BUY)
+    assets = {one["asset"]: one for one in told(own, "money")["assets"]}
+    usdt = assets["USDT"]
+    assert Decimal(usdt["owed"]) == Decimal(usdt["deposited"]) - Decimal(usdt["withdrawn"]) >= 10_000
+    assert Decimal(usdt["locked"]) >= 300
+    shown = crossbook("money", "--data-dir", own.directory.root)
+    assert shown.returncode == 0 and usdt["deposited"] in shown.stdout
 
 
 # The venue

@@ -41,6 +41,14 @@ class Standby:
     def start(self) -> None:
         self._server.start(self._log, self._guard)
 
+    def stop_at(self, moment: str) -> None:
+        """When it starts it replays up to this time, and becomes a primary of its own."""
+        with (self._server.directory / "postgresql.auto.conf").open("a") as configuration:
+            configuration.write(f"recovery_target_time = '{moment}'\nrecovery_target_action = 'promote'\n")
+
+    def url_of(self, role: str) -> str:
+        return self._server.url(DATABASE, role)
+
     def crash(self) -> None:
         self._server.stop("immediate")
 

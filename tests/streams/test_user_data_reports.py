@@ -11,15 +11,26 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from services.domain.commands import SetAccountTerms, Withdraw
+from services.domain.commands import (
+    Command,
+    HoldWithdrawal,
+    RejectWithdrawal,
+    SetAccountStatus,
+    SetAccountTerms,
+    SettleWithdrawal,
+    TransferFunds,
+    Withdraw,
+)
 from services.domain.events import Event
 from services.domain.money import ONE_E8
+from services.domain.standing import AccountStatus
 from services.trading.user_data.cursor import LAST, Cursor, NotACursor, parse_cursor
 from services.trading.user_data.reports import EXECUTIONS_PER_ENTRY, user_events
 from tests.core.scenario import ACTORS, MARKET, Scenario
 from tests.core.venue import CoreVenue
 
 FUNDS = "ada 10000 USDT, ada 100 BTC, bob 10000 USDT, bob 100 BTC"
+ADA, BOB = ACTORS["ada"], ACTORS["bob"]
 TENTH_OF_A_PERCENT = ONE_E8 // 1000
 WITH_FEES = replace(MARKET, maker_fee_rate_e8=TENTH_OF_A_PERCENT, taker_fee_rate_e8=2 * TENTH_OF_A_PERCENT)
 
@@ -393,6 +404,42 @@ def test_a_transfer_within_a_trade_group_is_told_to_both_accounts() -> None:
     assert [summary(event, like) for event in told.render(commands, "ada")] == [
         "TRADE_PREVENTION/EXPIRED_IN_MATCH c=own u=7 U=2 B=1 pl=1 pY=100 V=TRANSFER",
         "balances 99+0BTC 10100+0USDT",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("command", "actor", "told_then"),
+    [
+        (
+            TransferFunds(ADA, BOB, "BTC", 5 * ONE_E8, "gift"),
+            "ada",
+            ["balanceUpdate a=BTC d=-5", "balances 95+0BTC"],
+        ),
+        (TransferFunds(ADA, BOB, "BTC", 5 * ONE_E8, "gift"), "bob", ["balanceUpdate a=BTC d=5", "balances 105+0BTC"]),
+        # Set aside, it has not moved; a fee leaves with it.
+        (HoldWithdrawal(ADA, "BTC", ONE_E8, ONE_E8, "next"), "ada", ["balances 96+0BTC"]),
+        (SettleWithdrawal("out"), "ada", ["balanceUpdate a=BTC d=-2", "balances 98+0BTC"]),
+        (RejectWithdrawal("out"), "ada", ["balances 100+0BTC"]),
+        (SetAccountStatus(BOB, AccountStatus.FROZEN), "bob", []),
+    ],
+)
+def test_money_that_moves_without_a_trade(command: Command, actor: str, told_then: list[str]) -> None:
+    told = Told()
+    if not isinstance(command, TransferFunds):
+        told.scenario.apply(HoldWithdrawal(ADA, "BTC", ONE_E8, ONE_E8, "out"))
+    assert told.scenario.apply(command).refusal is None
+    heard = told.render([list(told.venue.events)], actor)
+    assert [summary(event, "a= d=") for event in heard] == told_then
+
+
+def test_orders_that_end_with_the_freezing_of_their_owner_are_told() -> None:
+    told = Told()
+    told.scenario.play("ada buys 2 at 100 as bid")
+    told.scenario.apply(SetAccountStatus(ADA, AccountStatus.FROZEN))
+    heard = told.render([list(told.venue.events)], "ada")
+    assert [summary(event, "c= eR= w=") for event in heard] == [
+        "EXPIRED/EXPIRED c=bid eR=EXCHANGE_CANCELED w=false",
+        "balances 10000+0USDT",
     ]
 
 

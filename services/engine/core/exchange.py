@@ -364,11 +364,14 @@ class Exchange:
             return Refusal.INVALID_MARKET
         listing = self.listings.get(market.symbol)
         if listing is None:
-            self.list_market(market)
+            self.list_market(market).is_commanded = not command.from_file
             return [MarketDefined(market)]
         refusal = _refuse_redefinition(listing, market)
+        if refusal is None and command.from_file and listing.is_commanded:
+            refusal = Refusal.DEFINED_BY_COMMAND
         if refusal is not None:
             return refusal
+        listing.is_commanded = not command.from_file
         if market.status is not listing.market.status:
             listing.set_status(market.status, self.venue_status)
         listing.market = market

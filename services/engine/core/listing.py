@@ -34,13 +34,15 @@ class OpenOrders:
 class Listing:
     """Client order ids are unique among the open orders of one account in one market, and so are list ids.
 
-    ``takes_orders`` is what its own status and the venue's come to.
+    ``takes_orders`` is what its own status and the venue's come to. ``is_commanded`` says that its definition is not
+    the market file's.
     """
 
     __slots__ = (
         "average_price",
         "book",
         "by_client_order_id",
+        "is_commanded",
         "last_prevented_match_id",
         "last_price_e8",
         "last_trade_id",
@@ -54,6 +56,7 @@ class Listing:
 
     def __init__(self, market: Market) -> None:
         self.market = market
+        self.is_commanded = False
         self.set_status(market.status, VenueStatus.OPEN)
         self.book = Book()
         self.triggers = Triggers()

@@ -44,7 +44,10 @@ class ListSnapshot(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class ListingSnapshot(msgspec.Struct, frozen=True, array_like=True):
-    """``average`` are the buckets of the average price; orders that wait for another are found in ``lists``."""
+    """``average`` are the buckets of the average price; orders that wait for another are found in ``lists``.
+
+    Journals from before there was ``from_file`` have commanded every market.
+    """
 
     market: Market
     status: MarketStatus
@@ -57,6 +60,7 @@ class ListingSnapshot(msgspec.Struct, frozen=True, array_like=True):
     asks: list[OpenOrder]
     stops: list[OpenOrder]
     lists: list[ListSnapshot]
+    is_commanded: bool = True
 
 
 class HeldBalance(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -177,6 +181,7 @@ def _capture_listing(listing: Listing) -> ListingSnapshot:
             )
             for tied in listing.lists.values()
         ],
+        listing.is_commanded,
     )
 
 
@@ -210,6 +215,7 @@ def _restore_order(captured: OpenOrder) -> Order:
 def _restore_listing(exchange: Exchange, listed: ListingSnapshot) -> None:
     listing = exchange.list_market(listed.market)
     listing.set_status(listed.status, exchange.venue_status)
+    listing.is_commanded = listed.is_commanded
     listing.book.update_id = listed.update_id
     listing.last_price_e8 = listed.last_price_e8
     listing.last_trade_id = listed.last_trade_id

@@ -3,6 +3,7 @@
 from typing import Any
 
 from services.domain.money import format_e8
+from services.domain.standing import AccountStatus
 from services.trading import errors, limits, queries, render
 from services.trading.endpoint import Call, Endpoint, NoParameters, Security
 from services.trading.parameters import (
@@ -66,9 +67,12 @@ class AllocationsParameters(Parameters):
 
 
 async def account(call: Call, parameters: AccountParameters) -> dict[str, Any]:
-    """Every listed asset is shown, held or not, unless zero balances are to be left out."""
+    """Every listed asset is shown, held or not, unless zero balances are to be left out.
+
+    What a held withdrawal takes is neither free nor locked: ``/sapi/v1/capital/config/getall`` tells it.
+    """
     markets = (await call.services.markets.all()).values()
-    rows, terms = await call.services.present.account(call.account_id)
+    rows, terms, status = await call.services.present.account(call.account_id)
     listed = {asset for market in markets for asset in (market.base_asset, market.quote_asset)}
     balances = []
     for asset in sorted(listed | rows.keys()):
@@ -76,6 +80,7 @@ async def account(call: Call, parameters: AccountParameters) -> dict[str, Any]:
         free_e8, locked_e8 = (row["free_e8"], row["locked_e8"]) if row is not None else (0, 0)
         if free_e8 or locked_e8 or not parameters.omit_zero_balances:
             balances.append({"asset": asset, "free": format_e8(free_e8), "locked": format_e8(locked_e8)})
+    is_active = status is AccountStatus.ACTIVE
     updated_us = max((row["updated_us"] for row in rows.values()), default=0)
     rates = [terms.fee_rates(market) for market in markets]
     maker_e8 = max((rate.maker_e8 for rate in rates), default=0)
@@ -86,8 +91,8 @@ async def account(call: Call, parameters: AccountParameters) -> dict[str, Any]:
         "buyerCommission": 0,
         "sellerCommission": 0,
         "commissionRates": render.commission_rates(maker_e8, taker_e8),
-        "canTrade": True,
-        "canWithdraw": True,
+        "canTrade": is_active,
+        "canWithdraw": is_active,
         "canDeposit": True,
         "brokered": False,
         "requireSelfTradePrevention": False,

@@ -6,6 +6,7 @@ Crossbook has no margin and no futures: those lists are truly empty.
 from typing import Any
 
 from services.domain.money import format_e8
+from services.domain.standing import VenueStatus
 from services.trading import queries
 from services.trading.endpoint import Call, Endpoint, NoParameters, Security
 from services.trading.parameters import AnyText, Long, Parameters, SymbolName, TimeUs
@@ -39,7 +40,10 @@ class HistoryParameters(Parameters):
     limit: Long | None = None
 
 
-async def system_status(_call: Call, _parameters: NoParameters) -> dict[str, Any]:
+async def system_status(call: Call, _parameters: NoParameters) -> dict[str, Any]:
+    """A venue that is halted is the dialect's maintenance."""
+    if await queries.venue_status(call.services.pool) is VenueStatus.HALTED:
+        return {"status": 1, "msg": "system_maintenance"}
     return {"status": 0, "msg": "normal"}
 
 
@@ -75,9 +79,17 @@ async def account_status(_call: Call, _parameters: NoParameters) -> dict[str, An
     return {"data": "Normal"}
 
 
-async def trading_status(_call: Call, _parameters: NoParameters) -> dict[str, Any]:
-    """No account is ever locked for what it trades."""
-    return {"data": {"isLocked": False, "plannedRecoverTime": 0, "triggerCondition": {}, "updateTime": 0}}
+async def trading_status(call: Call, _parameters: NoParameters) -> dict[str, Any]:
+    """An account is locked by the venue's operators, who alone unlock it; nobody knows when."""
+    standing = await queries.account_standing(call.services.pool, call.account_id)
+    return {
+        "data": {
+            "isLocked": not standing.is_active,
+            "plannedRecoverTime": 0,
+            "triggerCondition": {},
+            "updateTime": standing.since_us // call.unit,
+        }
+    }
 
 
 async def api_restrictions(call: Call, _parameters: NoParameters) -> dict[str, Any]:

@@ -35,8 +35,49 @@ export function FormPanel({ market }: { market: Market }) {
     <section className="panel area-form" aria-label={t.trade.form.title}>
       <div className="panel-body">
         <OrderForm market={market} isSignedIn={isSignedIn} />
+        {isSignedIn && <Assets market={market} />}
       </div>
     </section>
+  );
+}
+
+/** What there is of both sides of the market. */
+function Assets({ market }: { market: Market }) {
+  const balances = useSession(({ owned }) => owned.balances);
+  return (
+    <div className="assets">
+      <h2>{t.trade.orders.balances}</h2>
+      <table>
+        <thead>
+          <tr>
+            <th scope="col">{t.trade.orders.asset}</th>
+            <th scope="col" className="number">
+              {t.trade.orders.free}
+            </th>
+            <th scope="col" className="number">
+              {t.trade.orders.locked}
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {(
+            [
+              [market.base, market.quantityPlaces],
+              [market.quote, market.quotePlaces],
+            ] as const
+          ).map(([asset, places]) => {
+            const { free, locked } = balances[asset] ?? NOTHING;
+            return (
+              <tr key={asset}>
+                <th scope="row">{asset}</th>
+                <td className="number">{show(free, places)}</td>
+                <td className="number">{show(locked, places)}</td>
+              </tr>
+            );
+          })}
+        </tbody>
+      </table>
+    </div>
   );
 }
 

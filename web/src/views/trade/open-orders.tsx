@@ -26,7 +26,10 @@ export function OpenOrders({ market, onlyMarket }: Props) {
     () => (onlyMarket ? orders.filter((order) => order.symbol === market.symbol) : orders),
     [orders, onlyMarket, market.symbol],
   );
-  const columns = useMemo(() => [...orderColumns(markets), actionColumn(setAmended)], [markets]);
+  const columns = useMemo(
+    () => [...orderColumns(markets).filter(({ id }) => id !== "average"), actionColumn(setAmended)],
+    [markets],
+  );
   if (status === "loading") return <Waiting />;
   if (status === "failed") return <Failed text={t.shell.links.offline} onRetry={reload} />;
   const ofMarket = orders.some((order) => order.symbol === market.symbol);

@@ -16,6 +16,8 @@ import type { Candle } from "../../calculators/candles";
 import { forDrawing } from "../../calculators/drawing";
 
 const FIRST_SHOWN = 120;
+/** A young market's few candles are drawn this narrow at least, at the right. */
+const SLOTS_MIN = 48;
 const NEAR_THE_START = 20;
 
 export interface ChartHandlers {
@@ -91,9 +93,8 @@ export class PriceChart {
     this.#volumes.setData(candles.map((candle) => this.#toVolume(candle)));
     this.#count = candles.length;
     if (isFirst && candles.length > 0) {
-      this.#chart
-        .timeScale()
-        .setVisibleLogicalRange({ from: candles.length - FIRST_SHOWN, to: candles.length + 5 });
+      const from = Math.max(candles.length - FIRST_SHOWN, Math.min(candles.length - SLOTS_MIN, 0));
+      this.#chart.timeScale().setVisibleLogicalRange({ from, to: candles.length + 5 });
     }
   }
 

@@ -1,0 +1,1 @@
+"""What watches Crossbook: rules, dashboards, and where alerts go (docs/monitoring.md)."""

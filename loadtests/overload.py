@@ -1,0 +1,152 @@
+"""``python -m loadtests.overload``: what is left of an exchange that is asked for five times what it can do.
+
+First a closed loop finds the peak. Then an open loop offers a multiple of it: what is accepted must still be at least
+80 % of the peak, and everything else must be refused with a definite answer (503, -1008). At last one account floods
+the exchange while others trade as they always do: those must get through as if nobody flooded.
+"""
+
+import asyncio
+import itertools
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import msgspec
+import typer
+import uvloop
+
+from loadtests import results
+from loadtests.conditions import CpuMeter, describe
+from loadtests.connection import connect
+from loadtests.latencies import Summary, summarize
+from loadtests.load import ClosedLoop, Observed, OpenLoop
+from loadtests.traffic import DEPOSITS, Traffic
+from loadtests.venue import HOST, Trader, Venue, VenueFailed, running_exchange, scratch_directory
+
+GOODPUT_SHARE: Final = 0.8
+# What those who do not flood may lose in answers, and the latency of which they may see twice.
+FAIR_SHARE: Final = 0.9
+OBJECTIVE_MS: Final = 100.0
+DEFINITE: Final = '"code":-1008,'
+TRADERS: Final = 50
+CONNECTIONS: Final = 256
+FLOOD_CONNECTIONS: Final = 400
+SEED: Final = 5
+_phases = itertools.count(1)
+
+
+class Phase(msgspec.Struct, frozen=True):
+    """One load. ``accepted`` is what was carried out; ``errors`` is what was neither that nor refused definitely."""
+
+    offered_per_s: float | None
+    accepted_per_s: float
+    refused_per_s: float
+    errors: dict[str, int]
+    accepted: Summary | None
+
+
+def overload(
+    multiple: Annotated[float, typer.Option(min=1, max=50, help="How many times the peak is offered.")] = 5,
+    seconds: Annotated[float, typer.Option(min=1, max=300, help="How long each phase is.")] = 20,
+    directory: Annotated[Path | None, typer.Option("--results", help="Where results go; nowhere by default.")] = None,
+) -> None:
+    """Offer too much; exit with 1 if goodput, definiteness or fairness is lost."""
+    with scratch_directory() as scratch:
+        environment = describe(scratch)
+    with running_exchange() as venue:
+        meter = CpuMeter({**venue.roots, "generator": os.getpid()})
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            phases = runner.run(_measure(venue, multiple, seconds))
+        noise = meter.stop()
+        if venue.restarts():
+            raise VenueFailed(f"a process of the exchange died under load; see {venue.directory.logs}")
+    for name, phase in phases.items():
+        latency = "" if phase.accepted is None else f", p50 {phase.accepted.p50_ms} ms, p99 {phase.accepted.p99_ms} ms"
+        typer.echo(
+            f"{name}: offered {phase.offered_per_s or 'as fast as answered'}, "
+            f"accepted {phase.accepted_per_s}/s{latency}, "
+            f"refused {phase.refused_per_s}/s, errors {phase.errors or 'none'}"
+        )
+    shortcomings = _judge(phases)
+    typer.echo("; ".join(shortcomings) or "passed")
+    if directory is not None:
+        figures: dict[str, Any] = {"phases": msgspec.to_builtins(phases), "noise": msgspec.to_builtins(noise)}
+        figures["shortcomings"] = shortcomings
+        parameters = {"multiple": multiple, "seconds": seconds}
+        typer.echo(results.write(directory, results.Result("overload", environment, parameters, figures)))
+    if shortcomings:
+        sys.exit(1)
+
+
+def _judge(phases: dict[str, Phase]) -> list[str]:
+    shortcomings = []
+    peak, flood = phases["peak"], phases["overload"]
+    if flood.accepted_per_s < GOODPUT_SHARE * peak.accepted_per_s:
+        shortcomings.append(f"goodput fell to {flood.accepted_per_s / peak.accepted_per_s:.0%} of the peak")
+    if flood.accepted is not None and flood.accepted.p99_ms > 2 * OBJECTIVE_MS:
+        shortcomings.append(f"p99 of what was accepted is {flood.accepted.p99_ms:.0f} ms")
+    alone, beside = phases["modest alone"], phases["modest beside a flood"]
+    if beside.accepted_per_s < FAIR_SHARE * alone.accepted_per_s:
+        shortcomings.append(f"beside a flood others got {beside.accepted_per_s / alone.accepted_per_s:.0%}")
+    if beside.refused_per_s:
+        shortcomings.append(f"beside a flood {beside.refused_per_s}/s of others were refused")
+    shortcomings += [f"{name}: {phase.errors}" for name, phase in phases.items() if phase.errors]
+    return shortcomings
+
+
+async def _measure(venue: Venue, multiple: float, seconds: float) -> dict[str, Phase]:
+    traders = await asyncio.to_thread(venue.open_accounts, TRADERS + 1, DEPOSITS)
+    flooder, others = traders[0], traders[1:]
+    peak = await _closed(venue, others, CONNECTIONS // 4, seconds)
+    offered = max(1.0, peak.accepted_per_s * multiple)
+    phases = {"peak": peak, "overload": await _open(venue, others, offered, CONNECTIONS * 4, seconds)}
+    # What a tenth of the peak needs is there beside any flood.
+    modest = max(1.0, peak.accepted_per_s / 10)
+    phases["modest alone"] = await _open(venue, others, modest, CONNECTIONS // 4, seconds)
+    flood = asyncio.create_task(_closed(venue, [flooder], FLOOD_CONNECTIONS, seconds + 1))
+    await asyncio.sleep(0.5)
+    phases["modest beside a flood"] = await _open(venue, others, modest, CONNECTIONS // 4, seconds)
+    phases["flood"] = await flood
+    return phases
+
+
+async def _closed(venue: Venue, traders: list[Trader], count: int, seconds: float) -> Phase:
+    connections = await connect(HOST, venue.port, count)
+    observed = await ClosedLoop(connections, _traffic(traders).order_entry).run(seconds)
+    for connection in connections:
+        connection.close()
+    return _phase(None, observed)
+
+
+async def _open(venue: Venue, traders: list[Trader], rate: float, count: int, seconds: float) -> Phase:
+    connections = await connect(HOST, venue.port, count)
+    # What waits for a connection here waits with the client; the exchange answers for what it was sent.
+    load = OpenLoop(connections, _traffic(traders).order_entry, rate, SEED, counts_from_due=False)
+    observed = await load.run(seconds)
+    for connection in connections:
+        connection.close()
+    return _phase(rate, observed)
+
+
+def _traffic(traders: list[Trader]) -> Traffic:
+    return Traffic(traders, SEED, first_number=next(_phases) * 10_000_000)
+
+
+def _phase(rate: float | None, observed: Observed) -> Phase:
+    accepted = [latency_us for of_kind in observed.latencies_us.values() for latency_us in of_kind]
+    refused = sum(count for what, count in observed.errors.items() if what.endswith(" 503"))
+    errors = {what: count for what, count in observed.errors.items() if not what.endswith(" 503")}
+    if any(" 503 " in sample and DEFINITE not in sample for sample in observed.samples):
+        errors["503 that is not -1008"] = refused
+    return Phase(
+        rate and round(rate, 1),
+        round(len(accepted) / observed.seconds, 1),
+        round(refused / observed.seconds, 1),
+        errors,
+        summarize(accepted),
+    )
+
+
+if __name__ == "__main__":
+    typer.run(overload)

@@ -1,0 +1,11 @@
+"""Seeds that once broke a promise, and what they showed. A seed means the same only while the code asks the same of its
+surroundings, so the mishap itself has a test of its own where one can be written; these are run as well.
+"""
+
+from typing import Final
+
+REGRESSION_SEEDS: Final[dict[int, str]] = {
+    45: "a snapshot held the batch after the one it named: the engine refused its own journal",
+    51: "the same, and the engine that had believed it wrote rows that did not replay",
+    229: "an engine was handed over when all had been called calm: a mistake of the simulation",
+}
