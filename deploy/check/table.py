@@ -64,7 +64,7 @@ CHECKS: Final = (
     Check("chart-schemas", (HELM, KUBERNETES_VALIDATE, NODE), 20, chart.fits_schemas),
     Check("terraform-valid", (TERRAFORM,), 20, terraform.is_valid),
     Check("checkov", (CHECKOV,), 25, terraform.satisfies_checkov),
-    Check("terraform-tests", (TERRAFORM,), 60, terraform.passes_its_tests),
+    Check("terraform-tests", (TERRAFORM,), 100, terraform.passes_its_tests),
     Check("nginx", (NGINX,), 25, contract.nginx_keeps_the_contract),
     Check("envoy", (ENVOY,), 25, contract.envoy_keeps_the_contract),
     Check(
@@ -73,7 +73,7 @@ CHECKS: Final = (
         90,
         monitoring.works_live,
     ),
-    Check("faults", (), 90, faults.are_found),
+    Check("faults", (), 180, faults.are_found),
     Check("image", (PODMAN, BUILDAH, DEBOOTSTRAP), 90, containers.is_built),
     Check("play", (PODMAN, BUILDAH, DEBOOTSTRAP, HELM), 90, play.trades),
     Check("terraform-apply", (TERRAFORM, MOTO), 240, terraform.can_be_applied, only_by_name=True),
