@@ -40,11 +40,12 @@ class Visitor:
 
 
 @pytest.fixture(scope="session")
-def exchange(session_directory: Path, wide_markets: Path) -> Iterator[RunningSystem]:
+def exchange(session_directory: Path, wide_markets: Path, migrated_cluster: Path) -> Iterator[RunningSystem]:
     """An exchange without bots where everybody who signs up may take play money."""
     environment = {"CROSSBOOK_MARKETS_FILE": str(wide_markets)}
     root = session_directory / "terminal"
-    running = RunningSystem(root, "--no-demo", "--demo-funds", environment=environment).start()
+    arguments = ("--no-demo", "--demo-funds")
+    running = RunningSystem(root, *arguments, environment=environment, cluster=migrated_cluster).start()
     yield running
     running.stop()
 
