@@ -80,6 +80,9 @@ overload: $(VENV)/dev.stamp ## Offer five times what the exchange can do; one ac
 growth: $(VENV)/dev.stamp ## Orders per second against orders, accounts, markets and history (ARGS=--quick)
 	@$(BIN)/python -m loadtests.growth $(ARGS)
 
+fuzz: $(VENV)/dev.stamp ## Parsers, sockets and every OpenAPI with 3,000 hostile examples each (EXAMPLES=…)
+	@CROSSBOOK_FUZZ_EXAMPLES=$(or $(EXAMPLES),3000) $(BIN)/python -m pytest tests/fuzz tests/api/test_openapi.py --timeout 0 $(ARGS)
+
 compatibility: $(VENV)/dev.stamp $(CLIENT_STAMPS) ## Run the clients, write what they asked and docs/compatibility.md anew
 	@$(BIN)/python -m pytest tests/clients --write-calls
 	@$(BIN)/python -m tests.compatibility

@@ -91,6 +91,21 @@ def _fanout(axes: Axes, result: dict[str, Any]) -> None:
     axes.legend(fontsize=8)
 
 
+def _growth(axes: Axes, result: dict[str, Any]) -> None:
+    for name, points in result["figures"].items():
+        first = points[0]["per_s"]
+        axes.plot(
+            [point["size"] for point in points],
+            [point["per_s"] / first for point in points],
+            "o-",
+            label=f"{name.replace('_', ' ')} ({first:,}/s at {points[0]['size']:,})",
+        )
+    axes.set(xlabel="size", ylabel="rate, relative to the smallest size", xscale="log", ylim=(0, None))
+    axes.set_title("Commands per second as an exchange grows", fontsize=10)
+    axes.grid(visible=True, which="both", alpha=0.3)
+    axes.legend(fontsize=8)
+
+
 def _percentiles(axes: Axes, summary: dict[str, Any], label: str | None, colour: str | None = None) -> None:
     """Latency over the share of requests that were faster, the share drawn in nines."""
     total = sum(count for _, count in summary["histogram_us"])
@@ -120,4 +135,5 @@ _PLOTS: Final[dict[str, Callable[[Axes, dict[str, Any]], None]]] = {
     "capacity": _capacity,
     "snapshots": _snapshots,
     "fanout": _fanout,
+    "growth": _growth,
 }

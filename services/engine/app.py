@@ -144,7 +144,8 @@ async def carry_out(inbox: Inbox, body: bytes, parcel_id: str = "") -> Answer:
     """One parcel as it is on the wire, to its replies as they are on the wire."""
     try:
         envelopes = _decoder.decode(body)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        # The latter for the name of a command that is no text.
         return _declined(f"bad_request: {error}")
     if not 0 < len(envelopes) <= MAX_PARCEL:
         return _declined("bad_request: a parcel has 1 to 512 requests")

@@ -114,7 +114,7 @@ def decode(payload: bytes) -> Snapshot:
             raise SnapshotUnusable(f"format {stored.format}, this engine reads {_READABLE_FORMATS}")
         packed = zlib.decompress(stored.state)
         state = msgspec.msgpack.decode(packed, type=ExchangeSnapshot)
-    except (msgspec.MsgspecError, zlib.error) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, zlib.error) as error:
         raise SnapshotUnusable(f"does not decode: {error}") from error
     # Of the bytes as they are: an older format has fewer fields.
     if hashlib.sha256(packed).digest() != stored.state_hash:
