@@ -44,14 +44,18 @@ def exchange(session_directory: Path, wide_markets: Path, migrated_cluster: Path
     """An exchange without bots where everybody who signs up may take play money."""
     environment = {"CROSSBOOK_MARKETS_FILE": str(wide_markets)}
     root = session_directory / "terminal"
-    arguments = ("--no-demo", "--demo-funds")
-    running = RunningSystem(root, *arguments, environment=environment, cluster=migrated_cluster).start()
+    running = RunningSystem(
+        root, "--no-demo", "--demo-funds", environment=environment, cluster=migrated_cluster
+    ).start()
     yield running
     running.stop()
 
 
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
+@pytest.fixture(scope="module")
+def browser(exchange: RunningSystem) -> Iterator[Browser]:
+    """One for a module, after the exchange: Playwright keeps an event loop running in this thread, which nothing that
+    starts a loop of its own would bear.
+    """
     path = find_browser()
     if path is None:
         pytest.skip("no Chromium here; `python -m tests.web.browser` tries to get one")

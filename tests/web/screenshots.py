@@ -21,6 +21,7 @@ SIZES = {"desktop": {"width": 1440, "height": 900}, "phone": {"width": 390, "hei
 THEMES = ("dark", "light")
 PAGES = {"trade": "/trade/BTCUSDT", "wallet": "/wallet/deposit", "security": "/account", "status": "/status"}
 WARM_UP_S = 240
+SETTLE_MS = 4_000
 COLOURS = 192
 
 
@@ -56,8 +57,7 @@ def take_all(browser: Browser, base_url: str) -> None:
             page.set_viewport_size({"width": width, "height": height})
             for name, path in PAGES.items():
                 page.goto(path, wait_until="domcontentloaded")
-                page.locator("main h1, main h2").first.wait_for(state="attached")
-                page.wait_for_timeout(2_500)
+                page.wait_for_timeout(SETTLE_MS)
                 keep(page.screenshot(), TARGET / f"{name}-{size}-{theme}.png")
 
 
