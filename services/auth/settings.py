@@ -87,7 +87,8 @@ class AuthSettings(ServiceSettings):
 
     # Whose ``X-Forwarded-For`` and ``X-Forwarded-Proto`` are believed.
     trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()
-    # Where the exchange's pages come from, if a gateway changes the Host header: ``https://exchange.example``.
+    # Where the exchange's pages come from, if not from this host, or if a gateway changes the Host header:
+    # ``https://www.exchange.example``. They have to be of one site with the API.
     web_origins: Annotated[tuple[str, ...], NoDecode] = ()
 
     # In JSON: [{"issuer": "https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_AbCd", "audiences": ["id"]}]

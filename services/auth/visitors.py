@@ -85,13 +85,17 @@ def _visitor(
 
 
 def _is_from_here(request: Request, web_origins: Sequence[str]) -> bool:
-    if request.headers.get("Sec-Fetch-Site") not in _HERE:
-        return False
+    """A sibling such as ``www.`` of this host's site is only from here if the operator named it; any other site never."""
+    site = request.headers.get("Sec-Fetch-Site")
     origin = request.headers.get("Origin")
-    if origin is None or origin in web_origins:
-        return True
+    if site in _HERE:
+        return origin is None or origin in web_origins or _has_host(origin, request.headers.get("Host"))
+    return site == "same-site" and origin in web_origins
+
+
+def _has_host(origin: str, host: str | None) -> bool:
     try:
-        return urlsplit(origin).netloc == request.headers.get("Host")
+        return urlsplit(origin).netloc == host
     except ValueError:
         return False
 

@@ -138,6 +138,30 @@ async def test_pages_behind_a_gateway_that_changes_the_host(serve: Serve, settin
             assert answer.status_code == status
 
 
+async def test_pages_on_a_sibling_host_only_when_it_is_named(
+    serve: Serve, settings: AuthSettings, join: Join, subtests: pytest.Subtests
+) -> None:
+    """A browser says same-site when www.exchange.example asks api.exchange.example."""
+    await join("ada@example.com")
+    www = "https://www.exchange.example"
+    told = settings.model_dump() | {"web_origins": www}
+    asked: list[tuple[dict[str, str], int]] = [
+        ({"Sec-Fetch-Site": "same-site", "Origin": www}, 200),
+        ({"Sec-Fetch-Site": "same-site", "Origin": "https://blog.exchange.example"}, 403),
+        ({"Sec-Fetch-Site": "same-site", "Origin": "http://www.exchange.example"}, 403),
+        ({"Sec-Fetch-Site": "same-site", "Origin": f"{www}:8443"}, 403),
+        ({"Sec-Fetch-Site": "same-site", "Origin": "http://auth"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Sec-Fetch-Site": "cross-site", "Origin": www}, 403),
+    ]
+    async with serve(AuthSettings.model_validate(told)) as client:
+        await client.post("/auth/v1/login", json=ADA, headers=MODE)
+        for headers, status in asked:
+            with subtests.test(headers=headers):
+                answer = await client.post("/auth/v1/refresh", json={}, headers=MODE | headers)
+                assert answer.status_code == status
+
+
 async def test_a_mode_that_does_not_exist(client: httpx.AsyncClient) -> None:
     answer = await client.post("/auth/v1/login", json=ADA, headers={"X-Crossbook-Session": "cookies"})
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid_request")
