@@ -85,7 +85,7 @@ def _visitor(
 
 
 def _is_from_here(request: Request, web_origins: Sequence[str]) -> bool:
-    """A sibling such as ``www.`` of this host's site is only from here if the operator named it; any other site never."""
+    """Of other hosts only those of this site that the operator named, such as ``www.``."""
     site = request.headers.get("Sec-Fetch-Site")
     origin = request.headers.get("Origin")
     if site in _HERE:
