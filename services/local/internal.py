@@ -106,10 +106,13 @@ class InternalClient:
             raise NotDone(f"the auth service refused ({response.status_code}): {response.text}")
         return msgspec.json.decode(response.content, type=Account)
 
-    def deposit(self, account_id: int, asset: str, amount_e8: int, reference: str) -> None:
-        """Bring money in exactly once: ``reference`` names this deposit, so asking again after a doubt is safe."""
+    def deposit(self, account_id: int, asset: str, amount_e8: int, reference: str) -> bool:
+        """Bring money in exactly once: ``reference`` names this deposit, so asking again after a doubt is safe.
+
+        Return whether it came in now.
+        """
         request = Deposit(account_id, asset, amount_e8, reference)
-        self._have_done(request, f"{format_e8(amount_e8)} {asset}", done_before=Refusal.REFERENCE_ALREADY_USED)
+        return self._have_done(request, f"{format_e8(amount_e8)} {asset}", done_before=Refusal.REFERENCE_ALREADY_USED)
 
     def set_market_status(self, symbol: str, status: MarketStatus) -> None:
         """Open, halt or close a market; it may be so already."""

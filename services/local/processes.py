@@ -103,7 +103,13 @@ class Processes:
     """Builds the child specifications of one run."""
 
     def __init__(
-        self, directory: DataDirectory, addresses: Addresses, client: httpx.AsyncClient, *, limits: str
+        self,
+        directory: DataDirectory,
+        addresses: Addresses,
+        client: httpx.AsyncClient,
+        *,
+        limits: str,
+        demo_funds: bool,
     ) -> None:
         self.postgres_server = EmbeddedPostgres(directory.postgres)
         self.redis_server = EmbeddedRedis(directory.redis)
@@ -112,6 +118,7 @@ class Processes:
         self._addresses = addresses
         self._client = client
         self._limits = limits
+        self._demo_funds = demo_funds
 
     def postgres(self) -> ChildSpec:
         server = self.postgres_server
@@ -192,6 +199,7 @@ class Processes:
             "CROSSBOOK_NOTIFIER_URL": self._addresses.notifier_url,
             "CROSSBOOK_BACKOFFICE_URL": self._addresses.backoffice_url,
             "CROSSBOOK_LIMITS": self._limits,
+            "CROSSBOOK_DEMO_FUNDS": str(self._demo_funds).lower(),
         }
         prepare = None
         if self._addresses.tls_port is not None:

@@ -39,6 +39,7 @@ class UpOptions:
     engines: int = 1
     fresh: bool = False
     demo: bool = True
+    demo_funds: bool = True
     limits: str = "off"
     # None for no TLS.
     tls_port: int | None = None
@@ -79,7 +80,9 @@ class LocalExchange:
         self._guard = guard
         self._addresses = choose_addresses(options.port, options.tls_port, options.engines)
         self._client = httpx.AsyncClient(trust_env=False)
-        self._processes = Processes(directory, self._addresses, self._client, limits=options.limits)
+        self._processes = Processes(
+            directory, self._addresses, self._client, limits=options.limits, demo_funds=options.demo_funds
+        )
         self._children: list[Child] = []
         self._ready = False
         self._started_at = datetime.now(UTC).isoformat(timespec="seconds")
@@ -188,6 +191,7 @@ def welcome(addresses: Addresses, directory: DataDirectory, demo: Demo | None) -
     lines = [
         "",
         f"Crossbook is ready on {base_url}",
+        f"  Terminal     {base_url}",
         f"  REST         {base_url}/api/v3",
         f"  API docs     {base_url}/openapi.json",
         f"  Mail, SMS    {base_url}/outbox",
