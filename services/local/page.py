@@ -17,8 +17,8 @@ from starlette.types import Receive, Scope, Send
 SOURCE: Final = Path(__file__).parents[2] / "web"
 # Whatever is below these is the API's to answer, also what it answers with 404.
 API_PREFIXES: Final = (
-    *("/api/", "/sapi/", "/fapi/", "/dapi/", "/auth/", "/wallet/", "/admin/", "/notifier/", "/local/", "/internal/"),
-    *("/ws", "/stream", "/health/", "/metrics", "/openapi.json", "/.well-known/", "/outbox"),
+    *("/api/", "/sapi/", "/fapi/", "/dapi/", "/auth/", "/wallet/v1/", "/admin/v1/", "/notifier/v1/"),
+    *("/local/", "/internal/", "/ws", "/stream", "/health/", "/metrics", "/openapi.json", "/.well-known/", "/outbox"),
 )
 _CONFIG: Final = "/config.json"
 _DOCUMENT: Final = "index.html"

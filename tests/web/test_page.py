@@ -22,7 +22,7 @@ def client(system: RunningSystem) -> Iterator[httpx.Client]:
         yield client
 
 
-@pytest.mark.parametrize("path", ["/", "/trade/BTCUSDT", "/sign-in", "/status", "/no/such/page"])
+@pytest.mark.parametrize("path", ["/", "/trade/BTCUSDT", "/sign-in", "/status", "/wallet/deposit", "/no/such/page"])
 def test_a_browser_gets_the_page_at_every_address_of_it(client: httpx.Client, path: str) -> None:
     answer = client.get(path, headers=DOCUMENT)
     assert answer.status_code == 200
