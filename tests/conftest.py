@@ -136,13 +136,17 @@ def system(session_directory: Path, wide_markets: Path, migrated_cluster: Path) 
 def start_system(
     server_directory: Path, wide_markets: Path, migrated_cluster: Path
 ) -> Iterator[Callable[..., RunningSystem]]:
-    """Start exchanges that only this test uses: ``start_system("--engines", "2")``. They stop when it ends."""
+    """Start exchanges that only this test uses: ``start_system("--engines", "2")``. They stop when it ends.
+
+    They are lean, unless the test says otherwise.
+    """
     started: list[RunningSystem] = []
 
-    def start(*arguments: str, environment: Mapping[str, str] | None = None) -> RunningSystem:
+    def start(*arguments: str, environment: Mapping[str, str] | None = None, is_lean: bool = True) -> RunningSystem:
         root = server_directory / f"exchange{len(started)}"
         chosen = {"CROSSBOOK_MARKETS_FILE": str(wide_markets), **CHEAP_HASHES, **(environment or {})}
-        running = RunningSystem(root, "--no-demo", *arguments, environment=chosen, cluster=migrated_cluster)
+        lean = ("--lean",) if is_lean else ()
+        running = RunningSystem(root, "--no-demo", *lean, *arguments, environment=chosen, cluster=migrated_cluster)
         started.append(running)
         return running.start()
 

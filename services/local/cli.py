@@ -74,6 +74,9 @@ def up_command(
         bool | None,
         typer.Option("--demo-funds/--no-demo-funds", help="Play money for who signs up; by default as --demo."),
     ] = None,
+    lean: Annotated[
+        bool, typer.Option("--lean", help="Trading only, starts sooner: no notices, no wallet, no staff API.")
+    ] = False,
     engines: Annotated[int, typer.Option(min=1, max=5, help="Engine processes; all but one stand by.")] = 1,
     limits: Annotated[
         str,
@@ -97,6 +100,7 @@ def up_command(
 
     - `crossbook up` — on http://127.0.0.1:8080 with a demo account
     - `crossbook up --port 9000 --data-dir /tmp/second --no-demo` — a second, empty one beside it
+    - `crossbook up --lean --no-demo --fresh` — quickly, for a program's own tests
     - `crossbook up --limits binance` — with the rate limits of the original
     - `crossbook up --tls` — on https://localhost:8443 too, with a certificate of its own
     - `crossbook up --fresh` — forget everything and begin anew
@@ -111,6 +115,7 @@ def up_command(
             fresh=fresh,
             demo=demo,
             demo_funds=demo if demo_funds is None else demo_funds,
+            lean=lean,
             limits=limits,
             tls_port=tls_port if tls else None,
         )

@@ -40,6 +40,8 @@ class UpOptions:
     fresh: bool = False
     demo: bool = True
     demo_funds: bool = True
+    # Trading and nothing around it.
+    lean: bool = False
     limits: str = "off"
     # None for no TLS.
     tls_port: int | None = None
@@ -120,13 +122,12 @@ class LocalExchange:
             processes.auth(),
             *processes.engines(),
             processes.trading(),
-            processes.notifier(),
-            processes.backoffice(),
+            *(() if self._options.lean else (processes.notifier(), processes.backoffice())),
         )
         await self._await_active_engine()
         # 4. Somebody to trade with.
         demo = await self._provide_demo() if self._options.demo else None
-        say(welcome(self._addresses, self._directory, demo))
+        say(welcome(self._addresses, self._directory, demo, lean=self._options.lean))
         self._ready = True
         self._publish_state()
 
@@ -185,7 +186,7 @@ class LocalExchange:
             say(f"  the run state could not be written: {error}")
 
 
-def welcome(addresses: Addresses, directory: DataDirectory, demo: Demo | None) -> str:
+def welcome(addresses: Addresses, directory: DataDirectory, demo: Demo | None, *, lean: bool = False) -> str:
     """Say where things are and how to trade."""
     base_url = addresses.base_url
     lines = [
@@ -194,7 +195,7 @@ def welcome(addresses: Addresses, directory: DataDirectory, demo: Demo | None) -
         f"  Terminal     {base_url}",
         f"  REST         {base_url}/api/v3",
         f"  API docs     {base_url}/openapi.json",
-        f"  Mail, SMS    {base_url}/outbox",
+        *(() if lean else (f"  Mail, SMS    {base_url}/outbox",)),
         f"  Data, logs   {directory.root}, {directory.logs}",
         "  Stop         Ctrl-C here, or elsewhere: crossbook down",
     ]

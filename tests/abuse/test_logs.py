@@ -28,7 +28,7 @@ def mailed_tokens(http: httpx.Client, email: str) -> set[str]:
 
 
 def test_no_secret_is_in_any_log(start_system: Callable[..., RunningSystem]) -> None:
-    system = start_system(environment={"CROSSBOOK_LOG_LEVEL": "DEBUG"})
+    system = start_system(environment={"CROSSBOOK_LOG_LEVEL": "DEBUG"}, is_lean=False)
     secrets = {system.internal_token}
     wrong = "a wrong but private password"
     with httpx.Client(base_url=system.base_url, timeout=30, trust_env=False) as http:

@@ -72,10 +72,11 @@ def named(row: Row) -> str:
 
 
 @pytest.fixture(scope="module")
-def limited(session_directory: Path, wide_markets: Path) -> Iterator[RunningSystem]:
+def limited(session_directory: Path, wide_markets: Path, migrated_cluster: Path) -> Iterator[RunningSystem]:
     environment = {"CROSSBOOK_MARKETS_FILE": str(wide_markets)}
-    arguments = ("--no-demo", "--limits", f"ORDERS={LIMIT}/1D")
-    running = RunningSystem(session_directory / "replacing", *arguments, environment=environment).start()
+    arguments = ("--no-demo", "--lean", "--limits", f"ORDERS={LIMIT}/1D")
+    root = session_directory / "replacing"
+    running = RunningSystem(root, *arguments, environment=environment, cluster=migrated_cluster).start()
     yield running
     running.stop()
 

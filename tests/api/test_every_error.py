@@ -50,13 +50,14 @@ _numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="module")
-def own(session_directory: Path) -> Iterator[RunningSystem]:
+def own(session_directory: Path, migrated_cluster: Path) -> Iterator[RunningSystem]:
     """Where a header says from where a request comes."""
     file = session_directory / "every-error.toml"
     file.write_text(MARKETS)
     environment = {"CROSSBOOK_MARKETS_FILE": str(file), "CROSSBOOK_TRUSTED_PROXIES": "127.0.0.1"}
     arguments = ("--no-demo", "--limits", LIMITS)
-    running = RunningSystem(session_directory / "every-error", *arguments, environment=environment).start()
+    root = session_directory / "every-error"
+    running = RunningSystem(root, *arguments, environment=environment, cluster=migrated_cluster).start()
     yield running
     running.stop()
 

@@ -50,13 +50,16 @@ def issuer_url() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def trusting(session_directory: Path, cognito: Cognito, issuer_url: str) -> Iterator[RunningSystem]:
+def trusting(
+    session_directory: Path, migrated_cluster: Path, cognito: Cognito, issuer_url: str
+) -> Iterator[RunningSystem]:
     trusted = [
         {"issuer": cognito.issuer, "audiences": [cognito.client_id], "jwksUrl": cognito.jwks_url},
         {"issuer": ISSUER, "audiences": [CLIENT], "jwksUrl": issuer_url},
     ]
     environment = {"CROSSBOOK_EXTERNAL_ISSUERS": json.dumps(trusted)}
-    system = RunningSystem(session_directory / "trusting", "--no-demo", environment=environment).start()
+    root, arguments = session_directory / "trusting", ("--no-demo", "--lean")
+    system = RunningSystem(root, *arguments, environment=environment, cluster=migrated_cluster).start()
     yield system
     system.stop()
 

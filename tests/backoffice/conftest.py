@@ -17,10 +17,11 @@ def town(system: RunningSystem) -> Iterator[Town]:
 
 
 @pytest.fixture(scope="session")
-def own_town(session_directory: Path, wide_markets: Path) -> Iterator[Town]:
+def own_town(session_directory: Path, wide_markets: Path, migrated_cluster: Path) -> Iterator[Town]:
     """On an exchange of their own. Commands that were not started are soon known not to be."""
     environment = {"CROSSBOOK_MARKETS_FILE": str(wide_markets), "CROSSBOOK_COMMAND_DEADLINE_MS": "500"}
-    running = RunningSystem(session_directory / "own", "--no-demo", environment=environment).start()
+    root = session_directory / "own"
+    running = RunningSystem(root, "--no-demo", environment=environment, cluster=migrated_cluster).start()
     with httpx.Client(base_url=running.base_url, timeout=20, trust_env=False) as http:
         yield Town(running, http)
     running.stop()

@@ -78,15 +78,16 @@ class Feed:
 
 
 @pytest.fixture(scope="module")
-def system(session_directory: Path, wide_markets: Path) -> Iterator[RunningSystem]:
+def system(session_directory: Path, wide_markets: Path, migrated_cluster: Path) -> Iterator[RunningSystem]:
     """One that listens with TLS."""
     try:
         executable("cryptofeed", "python")
     except Unavailable as reason:
         pytest.skip(str(reason))
     environment = {"CROSSBOOK_MARKETS_FILE": str(wide_markets)}
-    arguments = ("--no-demo", "--tls", "--tls-port", str(free_port()))
-    running = RunningSystem(session_directory / "cryptofeed", *arguments, environment=environment)
+    arguments = ("--no-demo", "--lean", "--tls", "--tls-port", str(free_port()))
+    root = session_directory / "cryptofeed"
+    running = RunningSystem(root, *arguments, environment=environment, cluster=migrated_cluster)
     try:
         yield running.start()
     finally:

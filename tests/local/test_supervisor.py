@@ -194,3 +194,11 @@ def test_a_service_that_cannot_start_says_why(server_directory: Path) -> None:
 def test_secrets_are_for_their_owner_only(system: RunningSystem) -> None:
     for name in ("secrets.json", "run.json"):
         assert (system.directory.root / name).stat().st_mode & 0o077 == 0
+
+
+def test_a_lean_exchange_trades_with_nothing_around_it(start_system: StartSystem) -> None:
+    system = start_system()
+    assert {process.name for process in system.state.processes} == {"postgres", "redis", "auth", "engine", "trading"}
+    assert free_usdt(system, system.create_account({"USDT": "3"})) == "3.00000000"
+    refused = httpx.get(f"{system.base_url}/wallet/v1/assets")
+    assert (refused.status_code, refused.json()["code"]) == (502, "backoffice_unavailable")

@@ -29,9 +29,10 @@ BUY = {"symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC"
 
 
 @pytest.fixture(scope="module")
-def own(session_directory: Path, wide_markets: Path) -> Iterator[RunningSystem]:
+def own(session_directory: Path, wide_markets: Path, migrated_cluster: Path) -> Iterator[RunningSystem]:
     environment = {"CROSSBOOK_MARKETS_FILE": str(wide_markets)}
-    running = RunningSystem(session_directory / "terms", "--no-demo", environment=environment).start()
+    root, arguments = session_directory / "terms", ("--no-demo", "--lean")
+    running = RunningSystem(root, *arguments, environment=environment, cluster=migrated_cluster).start()
     yield running
     running.stop()
 

@@ -51,16 +51,15 @@ class TlsSystem:
 
 
 @pytest.fixture(scope="module")
-def tls(session_directory: Path, wide_markets: Path) -> Iterator[TlsSystem]:
+def tls(session_directory: Path, wide_markets: Path, migrated_cluster: Path) -> Iterator[TlsSystem]:
     port = free_port()
     environment = {
         "CROSSBOOK_MARKETS_FILE": str(wide_markets),
         "CROSSBOOK_SOCKET_BUFFER_BYTES": str(BUFFER_BYTES),
         "CROSSBOOK_LIMITS": "REQUEST_WEIGHT=1000000/1M",
     }
-    running = RunningSystem(
-        session_directory / "tls", "--no-demo", "--tls", "--tls-port", str(port), environment=environment
-    )
+    arguments = ("--no-demo", "--lean", "--tls", "--tls-port", str(port))
+    running = RunningSystem(session_directory / "tls", *arguments, environment=environment, cluster=migrated_cluster)
     try:
         yield TlsSystem(running.start(), port)
     finally:

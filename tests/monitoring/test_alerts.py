@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(bool(missing()), reason=missing())
 
 
 def test_stolen_money_is_told_to_slack(start_system: Callable[..., RunningSystem], tmp_path: Path) -> None:
-    system = start_system()
+    system = start_system(is_lean=False)
     account = system.create_account({"BTC": "1"})
     with (
         Receiver() as slack,
