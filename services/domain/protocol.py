@@ -64,7 +64,7 @@ NOT_ACTIVE: Final = b'{"code":"not_active"}'
 
 
 # Names one POST of one gateway: ``<gateway>-<number>``, with numbers that rise. An engine carries a parcel out once,
-# however often something between the two repeats it.
+# however often something between the two repeats it. No POST may be repeated to another process than it went to first.
 PARCEL_HEADER: Final = "X-Crossbook-Parcel"
 
 

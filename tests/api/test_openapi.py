@@ -6,6 +6,7 @@ the same in every run.
 
 import base64
 import copy
+import os
 import re
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -53,6 +54,11 @@ NOWHERE = {
     "auth_url": "x",
     "engine_urls": "x",
 }
+
+
+def examples(count: int) -> int:
+    """As many as a quick run needs; CROSSBOOK_FUZZ_EXAMPLES asks for more."""
+    return max(count, int(os.environ.get("CROSSBOOK_FUZZ_EXAMPLES", "0")))
 
 
 def document(kind: type[ServiceSettings], create_app: Callable[[Any], FastAPI]) -> dict[str, Any]:
@@ -202,19 +208,19 @@ def ask(case: Case[Any], base_url: str, credentials: AuthBase) -> None:
 
 
 @trading.parametrize()
-@settings(max_examples=30, derandomize=True)
+@settings(max_examples=examples(30), derandomize=True)
 def test_trading(case: Case[Any], trader: Trader, system: RunningSystem) -> None:
     ask(case, system.base_url, Signed(trader))
 
 
 @auth.parametrize()
-@settings(max_examples=5, derandomize=True)
+@settings(max_examples=examples(5), derandomize=True)
 def test_auth(case: Case[Any], signed_in: SignedIn, system: RunningSystem) -> None:
     ask(case, system.auth_url, signed_in)
 
 
 @engine.parametrize()
-@settings(max_examples=20, derandomize=True)
+@settings(max_examples=examples(20), derandomize=True)
 def test_engine(case: Case[Any], system: RunningSystem) -> None:
     ask(case, system.engine_urls[0], Internal(system))
 

@@ -197,12 +197,13 @@ class FaultyNetwork:
         engine.process.on_death.append(
             lambda: world.later(DETECT_DEATH_S, lambda: _fail(answer, httpx.ReadError("reset")))
         )
+        hear = engine.connect()
         copies = 2 if world.chance.random() < world.weather.request_repeated else 1
         # Whichever comes first is what the gateway hears, as from a proxy that asks again.
         for copy in range(copies):
             late_s = world.delay_s() + copy * world.chance.random() * 2
             if world.chance.random() >= world.weather.request_lost:
-                world.later(late_s, lambda: engine.hear(content, headers, lambda reply: self._reply(reply, answer)))
+                world.later(late_s, lambda: hear(content, headers, lambda reply: self._reply(reply, answer)))
         try:
             async with asyncio.timeout(self._timeout_s):
                 return await answer

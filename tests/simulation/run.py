@@ -99,13 +99,17 @@ async def _until_trading(world: World, client: Client) -> None:
 
 
 async def _until_heard(world: World) -> None:
-    """Everything committed reaches the feed, with Redis or without."""
+    """Everything committed reaches the feed, with Redis or without; what is late has its time, too."""
     async with asyncio.timeout(CALM_WITHIN_S):
-        while not _all_heard(world):
-            world.raise_if_broken()
-            await asyncio.sleep(0.1)
-    # What is late may still be under way.
-    await asyncio.sleep(1.0)
+        await _until_all_heard(world)
+        await asyncio.sleep(1.0)
+        await _until_all_heard(world)
+
+
+async def _until_all_heard(world: World) -> None:
+    while not _all_heard(world):
+        world.raise_if_broken()
+        await asyncio.sleep(0.1)
 
 
 def _all_heard(world: World) -> bool:

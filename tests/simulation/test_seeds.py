@@ -16,7 +16,7 @@ from tests.simulation.run import Kill, Outcome, run_seed
 SEEDS = int(os.environ.get("CROSSBOOK_SEEDS", "1000"))
 PORTIONS = 10
 # Every how many steps of an engine's and a gateway's life are tried as their last.
-STRIDE = int(os.environ.get("CROSSBOOK_SIMULATION_STRIDE", "29"))
+STRIDE = int(os.environ.get("CROSSBOOK_SIMULATION_STRIDE", "41"))
 # So that each run tries others than the last one did.
 FIRST_SEED = 10_000
 

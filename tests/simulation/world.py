@@ -61,6 +61,9 @@ TRADING_SETTINGS: Final = TradingSettings(
 )
 
 
+Reply = Callable[[httpx.Response], None]
+
+
 class BrokenPromise(AssertionError):
     """One of the promises does not hold; the message says which and how."""
 
@@ -115,14 +118,19 @@ class EngineHost:
         self._world.note(process, "ends")
         self._world.loop.kill(process)
 
-    def hear(self, content: bytes, headers: dict[str, str], reply: Callable[[httpx.Response], None]) -> None:
-        """A POST arrives at the process that was there when it was sent; if that has died, nobody hears."""
-        if self.process.is_alive:
-            self._world.loop.start(self.process, self._answer(content, headers, reply))
+    def connect(self) -> Callable[[bytes, dict[str, str], Reply], None]:
+        """What is sent here arrives at the process that is there now; if that has died by then, nobody hears."""
+        process, engine = self.process, self.engine
+        assert engine is not None
 
-    async def _answer(self, content: bytes, headers: dict[str, str], reply: Callable[[httpx.Response], None]) -> None:
-        assert self.engine is not None
-        answer = await carry_out(self.engine.inbox, content, headers.get(PARCEL_HEADER, ""))
+        def hear(content: bytes, headers: dict[str, str], reply: Reply) -> None:
+            if process.is_alive:
+                self._world.loop.start(process, self._answer(engine, content, headers, reply))
+
+        return hear
+
+    async def _answer(self, engine: Engine, content: bytes, headers: dict[str, str], reply: Reply) -> None:
+        answer = await carry_out(engine.inbox, content, headers.get(PARCEL_HEADER, ""))
         request = httpx.Request("POST", "http://engine")
         reply(httpx.Response(answer.status_code, content=answer.content, request=request))
 
