@@ -19,6 +19,7 @@ from services.auth.settings import AuthSettings
 from services.auth.signing_keys import SigningKeys
 from services.infra import postgres, redis
 from services.infra.measured import Measured
+from services.infra.tasks import end
 from services.infra.telemetry import metrics
 from services.infra.web import BodyLimit, RequestId
 
@@ -101,8 +102,8 @@ async def _lifespan(app: FastAPI, settings: AuthSettings) -> AsyncIterator[None]
 
 @asynccontextmanager
 async def _running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Run ``work`` beside the block and cancel it at the end."""
+    """Run ``work`` beside the block and end it with it."""
     async with asyncio.TaskGroup() as tasks:
         task = tasks.create_task(work)
         yield
-        task.cancel()
+        await end((task,))

@@ -29,12 +29,12 @@ from services.infra.engine_client import EngineClient
 from services.infra.http import internal_client
 from services.infra.measured import Measured
 from services.infra.problems import BODY_TOO_LARGE, answer
+from services.infra.tasks import end
 from services.infra.telemetry import metrics
 from services.infra.web import BodyLimit, RequestId
 
 OPENAPI_PATH = "/wallet/v1/openapi.json"
 NOTIFIER_TIMEOUT_S = 3.0
-CANCEL_AGAIN_S = 0.5
 TAGS = [
     {"name": "wallet", "description": "What there is, and what may leave."},
     {"name": "deposits", "description": "Money coming in."},
@@ -129,14 +129,8 @@ async def _lifespan(app: FastAPI, settings: BackofficeSettings) -> AsyncIterator
 
 @asynccontextmanager
 async def _running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Run ``work`` beside the block and cancel it at the end.
-
-    Once is not enough on Python 3.11, where ``asyncio.wait_for`` can swallow a cancellation that comes just as what it
-    waits for is done.
-    """
+    """Run ``work`` beside the block and end it with it."""
     async with asyncio.TaskGroup() as tasks:
         task = tasks.create_task(work)
         yield
-        while not task.done():
-            task.cancel()
-            await asyncio.wait({task}, timeout=CANCEL_AGAIN_S)
+        await end((task,))

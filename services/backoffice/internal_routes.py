@@ -1,9 +1,9 @@
 """What trading asks for its ``/sapi/v1/capital`` routes, under ``/internal``. A gateway must not route these."""
 
-from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
+from pydantic import Field
 
 from services.backoffice import address_book, deposits, sending, withdrawals
 from services.backoffice.callers import internal_only
@@ -24,6 +24,7 @@ from services.backoffice.wire import (
     DepositAddressView,
     DepositView,
     EntryView,
+    Moment,
     NetworkName,
     RecordId,
     WithdrawalFromTrading,
@@ -42,7 +43,9 @@ _ALWAYS = (INVALID_INTERNAL_CREDENTIAL, INVALID_REQUEST, BODY_TOO_LARGE, BUSY, U
 MAX_OFFSET = 10_000
 
 Row = Any
-Statuses = Annotated[list[str] | None, Query(alias="status", max_length=16)]
+# Compared as it is with what is on record.
+Wanted = Annotated[str, Field(max_length=128, pattern="^[ -~]*$")]
+Statuses = Annotated[list[Wanted] | None, Query(alias="status", max_length=16)]
 Offset = Annotated[int, Query(ge=0, le=MAX_OFFSET)]
 Limit = Annotated[int, Query(ge=1, le=2 * PAGE_MAX)]
 
@@ -69,11 +72,11 @@ async def read_deposit_address(
 async def list_deposits(
     account_id: RecordId,
     held: Held,
-    asset: str | None = None,
+    asset: Wanted | None = None,
     status: Statuses = None,
-    start: datetime = EPOCH,
-    end: datetime = FOREVER,
-    tx_id: Annotated[str | None, Query(alias="txId")] = None,
+    start: Moment = EPOCH,
+    end: Moment = FOREVER,
+    tx_id: Annotated[Wanted | None, Query(alias="txId")] = None,
     offset: Offset = 0,
     limit: Limit = PAGE_MAX,
 ) -> list[DepositView]:
@@ -89,11 +92,11 @@ async def list_deposits(
 async def list_withdrawals(
     account_id: RecordId,
     held: Held,
-    asset: str | None = None,
+    asset: Wanted | None = None,
     status: Statuses = None,
-    start: datetime = EPOCH,
-    end: datetime = FOREVER,
-    withdraw_order_id: Annotated[str | None, Query(alias="withdrawOrderId")] = None,
+    start: Moment = EPOCH,
+    end: Moment = FOREVER,
+    withdraw_order_id: Annotated[Wanted | None, Query(alias="withdrawOrderId")] = None,
     offset: Offset = 0,
     limit: Limit = PAGE_MAX,
 ) -> list[WithdrawalView]:

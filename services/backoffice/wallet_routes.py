@@ -50,6 +50,7 @@ from services.backoffice.wire import (
     EntryView,
     LimitsView,
     LimitView,
+    Moment,
     NetworkName,
     NetworkView,
     NewEntry,
@@ -409,8 +410,8 @@ def _transfer_view(row: Row, account_id: int) -> TransferView:
 async def download_statement(
     caller: Bearer,
     held: Held,
-    start: Annotated[datetime, Query(alias="from", description="A date, or a time; UTC unless it says otherwise.")],
-    end: Annotated[datetime | None, Query(alias="to", description="Up to then, now if left out.")] = None,
+    start: Annotated[Moment, Query(alias="from", description="A date, or a time; UTC unless it says otherwise.")],
+    end: Annotated[Moment | None, Query(alias="to", description="Up to then, now if left out.")] = None,
 ) -> StreamingResponse:
     """Download every movement of a time as CSV, with the balances before and after."""
     start_us = utc_us(start)

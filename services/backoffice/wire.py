@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     PlainSerializer,
@@ -26,6 +27,8 @@ PAGE_MAX: Final = 500
 LAST_ID: Final = MAX_E8
 # Control characters, and halves of surrogate pairs, which cannot be stored.
 _unprintable = re.compile(r"[\u0000-\u001f\u007f-\u009f\ud800-\udfff]")
+
+_date = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 
 
 def _text(value: str) -> str:
@@ -62,6 +65,21 @@ Code = Annotated[str, Field(min_length=1, max_length=32)]
 RecordId = Annotated[int, Field(ge=1, le=MAX_E8)]
 Page = Annotated[int, Field(ge=1, le=PAGE_MAX, description="How many at most; the newest first.")]
 Before = Annotated[int, Field(ge=1, le=MAX_E8, description="The last id of the page before.")]
+
+
+def _written_out(moment: Any) -> Any:
+    """A bare number would pass for seconds since 1970."""
+    if isinstance(moment, str) and _date.match(moment) is None:
+        raise ValueError("must be a date or a time such as 2026-11-30T12:00:00Z")
+    return moment
+
+
+def _in_utc(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+# In a query; UTC unless it says otherwise.
+Moment = Annotated[datetime, BeforeValidator(_written_out), AfterValidator(_in_utc)]
 
 
 class Wire(BaseModel):
@@ -318,7 +336,6 @@ class Health(BaseModel):
 
 
 def utc_us(moment: datetime) -> int:
-    """Epoch microseconds; a time without a zone is UTC."""
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    delta = aware - datetime(1970, 1, 1, tzinfo=UTC)
+    """Epoch microseconds."""
+    delta = moment - datetime(1970, 1, 1, tzinfo=UTC)
     return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds

@@ -16,6 +16,7 @@ from services.infra.callers import Callers
 from services.infra.measured import Measured
 from services.infra.problems import BODY_TOO_LARGE, answer
 from services.infra.sealing import Seal
+from services.infra.tasks import end
 from services.infra.web import BodyLimit, RequestId
 from services.notifier import errors, internal_routes, outbox_routes, routes
 from services.notifier.auth_source import AuthSource
@@ -31,7 +32,6 @@ from services.notifier.resources import Resources
 from services.notifier.settings import NotifierSettings
 from services.notifier.upkeep import Upkeep
 
-_CANCEL_AGAIN_S: Final = 1.0
 OPENAPI_PATH: Final = "/notifier/v1/openapi.json"
 TAGS: Final = [
     {"name": "inbox", "description": "What you were told."},
@@ -120,7 +120,7 @@ async def _lifespan(app: FastAPI, settings: NotifierSettings) -> AsyncIterator[N
         stack.push_async_callback(auth.close)
         journal = JournalSource(intake, page_rows=settings.journal_page_rows, interval_s=settings.poll_interval_s)
         # 5. Work, and serve.
-        work = (lanes.run(), journal.run(), auth.run(), Upkeep(settings, pool, queue).run())
+        work = (*lanes.runs(), journal.run(), auth.run(), Upkeep(settings, pool, queue).run())
         await stack.enter_async_context(_running(asyncio.create_task(one) for one in work))
         app.state.callers = callers
         app.state.resources = Resources(settings, pool, seal, messages, providers, intake, queue, lanes.wake)
@@ -136,18 +136,7 @@ async def _running(tasks: Iterable[asyncio.Task[None]]) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        await _end(started)
-
-
-async def _end(tasks: Iterable[asyncio.Task[None]]) -> None:
-    """Cancel until they end. Once is not enough on Python 3.11, where ``asyncio.wait_for`` can swallow a cancellation
-    that comes just as what it waits for is done; asyncpg and the Redis client wait with it.
-    """
-    running = set(tasks)
-    while running:
-        for task in running:
-            task.cancel()
-        _, running = await asyncio.wait(running, timeout=_CANCEL_AGAIN_S)
+        await end(started)
 
 
 def _end_process_on_failure(task: asyncio.Task[None]) -> None:

@@ -6,8 +6,8 @@ and no attempt lasts longer than its deadline. Several processes may run the sam
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Final
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import Any, Final
 
 from services.infra import postgres, telemetry
 from services.infra.callers import AuthUnavailable
@@ -155,7 +155,6 @@ class Lanes:
         for lane in self._lanes:
             lane.wake()
 
-    async def run(self) -> None:
-        async with asyncio.TaskGroup() as tasks:
-            for lane in self._lanes:
-                tasks.create_task(lane.run())
+    def runs(self) -> list[Coroutine[Any, Any, None]]:
+        """What goes on for the life of the process, each a task of its own (``services.infra.tasks`` says why)."""
+        return [lane.run() for lane in self._lanes]

@@ -4,7 +4,7 @@ import uuid
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool
 from pydantic.alias_generators import to_camel
 
 from services.notifier.channels.addresses import URL_CHARS_MAX
@@ -55,7 +55,7 @@ class PreferencesView(_Wire):
 class PreferenceChange(_Wire):
     kind: Kind
     channel: PreferenceChannel
-    enabled: bool
+    enabled: StrictBool
 
 
 class PreferenceChanges(_Wire):

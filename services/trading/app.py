@@ -5,7 +5,7 @@ import contextlib
 import os
 import signal
 from collections.abc import AsyncIterator
-from typing import Any, Final
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse
@@ -18,6 +18,7 @@ from starlette.types import Receive, Scope, Send
 from services.infra import postgres, redis, telemetry
 from services.infra.addresses import client_address
 from services.infra.memory import settle_memory
+from services.infra.tasks import end
 from services.infra.web import BodyLimit, RequestId
 from services.trading import errors, metrics, openapi
 from services.trading.back_office import BackOffice
@@ -42,8 +43,6 @@ from services.trading.views.books import Books
 from services.trading.views.tape import Tape
 from services.trading.websocket_api.api import PATH as WEBSOCKET_API_PATH
 from services.trading.websocket_api.api import websocket_api
-
-_CANCEL_AGAIN_S: Final = 1.0
 
 _log = telemetry.logger(__name__)
 
@@ -137,15 +136,15 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     await user_data.start()
     feed.listen(markets.on_entry)
     await streams.start(markets)
-    for running in (feed.run(), streams.run(), user_data.run()):
+    for running in (feed.run(), streams.run(), *user_data.runs()):
         tasks.append(asyncio.create_task(running))
         tasks[-1].add_done_callback(_end_process_on_failure)
     if limits is not None:
         gateway.on_replies = limits.observe
-        tasks.append(asyncio.create_task(limits.run()))
+        tasks += map(asyncio.create_task, limits.runs())
     settle_memory()
     yield
-    await _end(tasks)
+    await end(tasks)
     await back_office.close()
     await principals.close()
     history.close()
@@ -160,17 +159,6 @@ def _end_process_on_failure(running: asyncio.Task[None]) -> None:
     if not running.cancelled() and running.exception() is not None:
         _log.critical("streams_stopped", exc_info=running.exception())
         os.kill(os.getpid(), signal.SIGTERM)
-
-
-async def _end(tasks: list[asyncio.Task[None]]) -> None:
-    """Cancel until they end. Once is not enough on Python 3.11, where ``asyncio.wait_for`` can swallow a cancellation
-    that comes just as what it waits for is done; the Redis client sends with it.
-    """
-    running = set(tasks)
-    while running:
-        for task in running:
-            task.cancel()
-        _, running = await asyncio.wait(running, timeout=_CANCEL_AGAIN_S)
 
 
 def _document(app: FastAPI) -> None:

@@ -15,7 +15,7 @@ import math
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv6Address, IPv6Network
 from typing import Any, Final
@@ -151,10 +151,9 @@ class Limits:
         if self._by_account and not self._observed.full():
             self._observed.put_nowait(replies)
 
-    async def run(self) -> None:
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._counters.run())
-            tasks.create_task(self._credit_fills())
+    def runs(self) -> list[Coroutine[Any, Any, None]]:
+        """What goes on for the life of the process, each a task of its own (``services.infra.tasks`` says why)."""
+        return [self._counters.run(), self._credit_fills()]
 
     # What a tally asks
 

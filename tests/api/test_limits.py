@@ -23,6 +23,7 @@ from services.domain.orders import OrderState, OrderStatus, OrderType, Side, Tim
 from services.domain.protocol import Applied, Refused
 from services.domain.refusals import Refusal
 from services.infra import redis as infra_redis
+from services.infra.tasks import end
 from services.trading import errors
 from services.trading.errors import DialectError, Limited
 from services.trading.limits import (
@@ -73,10 +74,9 @@ class Exchange:
 
 @asynccontextmanager
 async def _running(limits: Limits) -> AsyncIterator[None]:
-    task = asyncio.create_task(limits.run())
+    tasks = [asyncio.create_task(running) for running in limits.runs()]
     yield
-    task.cancel()
-    await asyncio.wait([task])
+    await end(tasks)
 
 
 @pytest.fixture

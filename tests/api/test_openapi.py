@@ -1,4 +1,4 @@
-"""Schemathesis asks the three services whatever their OpenAPI documents allow, and what they do not allow.
+"""Schemathesis asks every service whatever their OpenAPI documents allow, and what they do not allow.
 
 Nothing may be answered with a 5xx, in another shape than documented, or accepted against the schema. The requests are
 the same in every run.
@@ -24,9 +24,13 @@ from schemathesis.config import SchemathesisConfig
 
 from services.auth.app import create_app as create_auth
 from services.auth.settings import AuthSettings
+from services.backoffice.app import create_app as create_backoffice
+from services.backoffice.settings import BackofficeSettings
 from services.engine.app import create_app as create_engine
 from services.engine.settings import EngineSettings
 from services.infra.settings import ServiceSettings
+from services.notifier.app import create_app as create_notifier
+from services.notifier.settings import NotifierSettings
 from services.trading.app import create_app as create_trading
 from services.trading.endpoint import API_KEY_HEADER
 from services.trading.settings import TradingSettings
@@ -53,6 +57,7 @@ NOWHERE = {
     "encryption_key": base64.b64encode(bytes(32)).decode(),
     "auth_url": "x",
     "engine_urls": "x",
+    "public_base_url": "http://x",
 }
 
 
@@ -84,12 +89,16 @@ def without_credentials(openapi: dict[str, Any]) -> dict[str, Any]:
     return openapi
 
 
-TRADING, AUTH, ENGINE = (
+TRADING, AUTH, ENGINE, NOTIFIER, BACKOFFICE = (
     document(TradingSettings, create_trading),
     document(AuthSettings, create_auth),
     document(EngineSettings, create_engine),
+    document(NotifierSettings, create_notifier),
+    document(BackofficeSettings, create_backoffice),
 )
-trading, auth, engine = (schema_of(without_credentials(one)) for one in (TRADING, AUTH, ENGINE))
+trading, auth, engine, notifier, backoffice = (
+    schema_of(without_credentials(one)) for one in (TRADING, AUTH, ENGINE, NOTIFIER, BACKOFFICE)
+)
 
 
 class Signed(AuthBase):
@@ -225,7 +234,21 @@ def test_engine(case: Case[Any], system: RunningSystem) -> None:
     ask(case, system.engine_urls[0], Internal(system))
 
 
+@notifier.parametrize()
+@settings(max_examples=examples(5), derandomize=True)
+def test_notifier(case: Case[Any], signed_in: SignedIn, system: RunningSystem) -> None:
+    ask(case, system.state.notifier_url, signed_in)
+
+
+@backoffice.parametrize()
+@settings(max_examples=examples(5), derandomize=True)
+def test_backoffice(case: Case[Any], signed_in: SignedIn, system: RunningSystem) -> None:
+    ask(case, system.state.backoffice_url, signed_in)
+
+
 def test_the_services_serve_these_documents(system: RunningSystem, http: httpx.Client) -> None:
     assert http.get("/openapi.json").json() == TRADING
     assert http.get("/auth/v1/openapi.json").json() == AUTH
+    assert http.get("/notifier/v1/openapi.json").json() == NOTIFIER
+    assert http.get("/wallet/v1/openapi.json").json() == BACKOFFICE
     assert httpx.get(f"{system.engine_urls[0]}/openapi.json", trust_env=False).json() == ENGINE

@@ -35,6 +35,7 @@ async def test_register_login_and_read_the_account(client: httpx.AsyncClient) ->
         "emailConfirmed": False,
         "createdAt": account.json()["createdAt"],
         "hasSecondFactor": False,
+        "credentialsChangedAt": None,
         "roles": [],
     }
     assert account.json()["createdAt"].endswith("Z")

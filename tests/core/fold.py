@@ -114,7 +114,7 @@ class Fold:
             case AccountTermsSet():
                 self.terms[event.account_id] = event
             case AccountStatusSet():
-                (self.frozen.add if event.status is AccountStatus.FROZEN else self.frozen.remove)(event.account_id)
+                (self.frozen.add if event.status is AccountStatus.FROZEN else self.frozen.discard)(event.account_id)
             case VenueStatusSet():
                 self.venue_status = event.status
             case _:
@@ -131,18 +131,26 @@ class Fold:
             case WithdrawalHeld(account_id, asset, amount, fee, reference):
                 self.holds[reference] = (account_id, asset, amount, fee)
             case WithdrawalSettled(account_id, asset, amount, fee, reference):
-                assert self.holds.pop(reference) == (account_id, asset, amount, fee)
+                self._end_hold(reference, (account_id, asset, amount, fee))
                 self._move(reference, account_id, asset, -amount, "SETTLED", fee, supply=-amount)
             case WithdrawalRejected(account_id, asset, amount, fee, reference):
-                assert self.holds.pop(reference) == (account_id, asset, amount, fee)
+                self._end_hold(reference, (account_id, asset, amount, fee))
                 self._move(reference, account_id, asset, -amount, "REJECTED", fee, supply=0)
 
     def _move(
         self, reference: str, account_id: int, asset: str, amount: int, kind: str, detail: int, *, supply: int
     ) -> None:
-        assert reference not in self.transfers
-        self.transfers[reference] = (account_id, asset, amount, kind, detail)
+        """A movement that is known already is the same one, told again."""
+        movement = (account_id, asset, amount, kind, detail)
+        if reference in self.transfers:
+            assert self.transfers[reference] == movement
+            return
+        self.transfers[reference] = movement
         self.supply[asset] += supply
+
+    def _end_hold(self, reference: str, hold: tuple[object, ...]) -> None:
+        assert reference in self.transfers or self.holds[reference] == hold
+        self.holds.pop(reference, None)
 
     def _apply_levels(self, event: BookChanged) -> None:
         self.update_ids[event.symbol] = event.update_id

@@ -1,6 +1,7 @@
 """User data of one process: what the parts of this package need of each other, put together once."""
 
-import asyncio
+from collections.abc import Coroutine
+from typing import Any
 
 from redis.asyncio import Redis
 
@@ -18,7 +19,7 @@ from services.trading.user_data.subscriptions import Subscriptions
 
 
 class UserData:
-    """``start`` it when the feed stands and before that runs; then ``run`` it as a task."""
+    """``start`` it when the feed stands and before that runs; then make tasks of what it ``runs``."""
 
     def __init__(self, settings: TradingSettings, feed: Feed, pool: Pool, principals: Principals, redis: Redis) -> None:
         self.streams = UserDataStreams(feed, pool, settings.resume_limit)
@@ -33,12 +34,10 @@ class UserData:
     async def start(self) -> None:
         await self.streams.start()
 
-    async def run(self) -> None:
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self.credentials.run())
-            tasks.create_task(self.notices.run())
-            if self.listen_key_streams is not None:
-                tasks.create_task(self.listen_key_streams.run())
+    def runs(self) -> list[Coroutine[Any, Any, None]]:
+        """What goes on for the life of the process, each a task of its own (``services.infra.tasks`` says why)."""
+        listening = [] if self.listen_key_streams is None else [self.listen_key_streams.run()]
+        return [self.credentials.run(), self.notices.run(), *listening]
 
     def subscriptions(self, connection: Connection, unit: int) -> Subscriptions:
         """Those of one connection to the WebSocket API."""
