@@ -58,6 +58,8 @@ NOWHERE = {
     "auth_url": "x",
     "engine_urls": "x",
     "public_base_url": "http://x",
+    # As in the local run.
+    "outbox_directory": "x",
 }
 
 
