@@ -41,6 +41,7 @@ export const useUnfreeze = () => useAct(wire.unfreeze, "user", "audit");
 export const useCancelOrdersOf = () => useAct(wire.cancelOrdersOf, "user", "audit");
 export const useApprove = () => useAct(wire.approve, "staffWithdrawals", "audit");
 export const useReject = () => useAct(wire.reject, "staffWithdrawals", "audit");
+export const useSettle = () => useAct(wire.settle, "staffWithdrawals", "audit");
 export const useSetMarketStatus = () => useAct(wire.setMarketStatus, "staffMarkets", "markets", "audit");
 export const useDefineMarket = () => useAct(wire.defineMarket, "staffMarkets", "markets", "audit");
 export const useSetVenueStatus = () => useAct(wire.setVenueStatus, "venue", "audit");

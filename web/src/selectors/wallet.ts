@@ -7,13 +7,13 @@ import { useAct } from "./act";
 
 export type { BookEntry, DepositRow, Network, WalletAsset, WithdrawalRow } from "../wire/wallet";
 
-/** Deposits and withdrawals move on by themselves while somebody looks. */
+/** Deposits and withdrawals move on by themselves while somebody looks, and staff freeze and let go. */
 const WATCH_MS = 5_000;
 
 export const useWalletAssets = () =>
   useQuery({ queryKey: ["walletAssets"], queryFn: wire.listAssets, retry: 1 });
 export const useWalletLimits = () =>
-  useQuery({ queryKey: ["walletLimits"], queryFn: wire.readLimits, retry: 1 });
+  useQuery({ queryKey: ["walletLimits"], queryFn: wire.readLimits, refetchInterval: WATCH_MS, retry: 1 });
 export const useDeposits = () =>
   useQuery({ queryKey: ["deposits"], queryFn: wire.listDeposits, refetchInterval: WATCH_MS, retry: 1 });
 export const useWithdrawals = () =>

@@ -70,6 +70,8 @@ export const approve = (id: number, reason: string): Promise<unknown> =>
   asAccount("POST", `/admin/v1/withdrawals/${id}/approve`, { reason });
 export const reject = (id: number, reason: string): Promise<unknown> =>
   asAccount("POST", `/admin/v1/withdrawals/${id}/reject`, { reason });
+export const settle = (id: number, reason: string, txId: string): Promise<unknown> =>
+  asAccount("POST", `/admin/v1/withdrawals/${id}/settle`, { reason, txId });
 export const listStaffMarkets = (): Promise<StaffMarket[]> => asAccount("GET", "/admin/v1/markets");
 export const setMarketStatus = (symbol: string, status: string, reason: string): Promise<unknown> =>
   asAccount("PUT", `/admin/v1/markets/${symbol}/status`, { status, reason });

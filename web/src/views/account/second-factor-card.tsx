@@ -23,7 +23,9 @@ const words = t.account.security;
 
 export function SecondFactorCard() {
   const factor = useSecondFactor();
-  const [isOpen, setIsOpen] = useState(false);
+  // What was begun goes on, although the state changes under it: the recovery codes come when it is on already.
+  const [doing, setDoing] = useState<"enable" | "disable" | null>(null);
+  const close = (): void => setDoing(null);
   return (
     <section className="card">
       <h2>{words.factor}</h2>
@@ -41,20 +43,16 @@ export function SecondFactorCard() {
               <button
                 type="button"
                 className={enabled ? "button" : "button primary"}
-                onClick={() => setIsOpen(true)}
+                onClick={() => setDoing(enabled ? "disable" : "enable")}
               >
                 {enabled ? words.disable : words.enable}
               </button>
             </div>
-            {isOpen &&
-              (enabled ? (
-                <Disable onClose={() => setIsOpen(false)} />
-              ) : (
-                <Enable onClose={() => setIsOpen(false)} />
-              ))}
           </>
         )}
       </QueryView>
+      {doing === "enable" && <Enable onClose={close} />}
+      {doing === "disable" && <Disable onClose={close} />}
     </section>
   );
 }

@@ -1,4 +1,4 @@
-import { type SyntheticEvent, useState } from "react";
+import { type ReactNode, type SyntheticEvent, useState } from "react";
 
 import type { Act } from "../../selectors/act";
 import { t } from "../../strings";
@@ -14,12 +14,16 @@ interface Props<T> {
   text?: string;
   submit: string;
   isDangerous?: boolean;
+  /** Fields of its own, and whether they still lack something. */
+  children?: ReactNode;
+  isIncomplete?: boolean;
   act: Act<[string], T>;
   onClose: () => void;
 }
 
 /** Staff say why before anything is done. */
-export function ReasonDialog<T>({ title, text, submit, isDangerous = false, act, onClose }: Props<T>) {
+export function ReasonDialog<T>(props: Props<T>) {
+  const { title, text, submit, isDangerous = false, children, isIncomplete = false, act, onClose } = props;
   const [reason, setReason] = useState("");
   const onSubmit = async (event: SyntheticEvent): Promise<void> => {
     event.preventDefault();
@@ -31,6 +35,7 @@ export function ReasonDialog<T>({ title, text, submit, isDangerous = false, act,
     <Modal title={title} isOpen onClose={onClose}>
       {text !== undefined && <p className="muted">{text}</p>}
       <form onSubmit={(event) => void onSubmit(event)}>
+        {children}
         <TextField
           label={t.operator.reason}
           hint={t.operator.reasonHint}
@@ -45,7 +50,7 @@ export function ReasonDialog<T>({ title, text, submit, isDangerous = false, act,
           <button
             type="submit"
             className={`button ${isDangerous ? "sell" : "primary"}`}
-            disabled={act.isBusy || reason.trim().length < REASON_CHARS_MIN}
+            disabled={act.isBusy || isIncomplete || reason.trim().length < REASON_CHARS_MIN}
           >
             {submit}
           </button>
