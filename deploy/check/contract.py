@@ -246,8 +246,10 @@ async def pages_of_allowed_origins_may_ask(world: World) -> None:
         answer = await world.client.options(path, headers={**preflight, "Origin": ORIGIN})
         expect(answer, 200, 204)
         assert answer.headers["Access-Control-Allow-Origin"] == ORIGIN
-        assert "POST" in answer.headers["Access-Control-Allow-Methods"]
-        assert "x-mbx-apikey" in answer.headers["Access-Control-Allow-Headers"].lower()
+        assert "PATCH" in answer.headers["Access-Control-Allow-Methods"]
+        assert answer.headers["Access-Control-Allow-Credentials"] == "true", "a session's cookie comes along"
+        allowed = answer.headers["Access-Control-Allow-Headers"].lower()
+        assert "x-mbx-apikey" in allowed and "x-crossbook-session" in allowed
     answer = await world.client.get("/api/v3/ping", headers={"Origin": ORIGIN})
     assert answer.headers.get_list("Access-Control-Allow-Origin") == [ORIGIN]
     refused = await world.client.get("/auth/v1/account", headers={"Origin": ORIGIN})

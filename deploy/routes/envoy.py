@@ -113,6 +113,7 @@ def _cors(table: Table, origins: Sequence[str]) -> dict[str, Any]:
         "allow_headers": ", ".join(cors.headers),
         "expose_headers": ", ".join(cors.exposed_headers),
         "max_age": str(cors.max_age_s),
+        "allow_credentials": True,
         "forward_not_matching_preflights": False,
     }
 

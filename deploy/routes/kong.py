@@ -116,7 +116,7 @@ def plugins(
                 headers=list(cors.headers),
                 exposed_headers=list(cors.exposed_headers),
                 max_age=cors.max_age_s,
-                credentials=False,
+                credentials=True,
             )
         )
     if route.bearer:

@@ -34,6 +34,7 @@ def _lines(table: Table, listen: Listen) -> Iterator[str]:
     yield "    default '';"
     yield from (f"    '{origin}' $http_origin;" for origin in listen.origins)
     yield "}"
+    yield "map $crossbook_origin $crossbook_credentials { '' ''; default true; }"
     yield "map $http_authorization $crossbook_bearer { default 0; '~^Bearer [^ ]+$' 1; }"
     yield "map $http_x_request_id $crossbook_request_id {"
     yield "    default $request_id;"
@@ -93,6 +94,7 @@ def _cors(table: Table) -> Iterator[str]:
     # A header with an empty value is not sent: pages of other origins get none.
     headers = {
         "Access-Control-Allow-Origin": "$crossbook_origin",
+        "Access-Control-Allow-Credentials": "$crossbook_credentials",
         "Access-Control-Expose-Headers": ", ".join(cors.exposed_headers),
         "Vary": "Origin",
     }
