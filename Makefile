@@ -39,7 +39,8 @@ web-if-possible: | $(VENV)/local.stamp
 test: $(VENV)/dev.stamp $(CLIENT_STAMPS) web/dist/index.html ## Run every test, or some: make test T=tests/core
 	@$(if $(T),,$(NPM) --silent test)
 	@$(BIN)/python -m tests.web.browser
-	@$(BIN)/python -m pytest $(or $(T),--numprocesses 2 --dist loadfile)
+	# Both cores are busy for the whole run. What was only too slow passes when it is tried again, and is listed as such.
+	@$(BIN)/python -m pytest $(or $(T),--numprocesses 2 --dist loadfile --reruns 1 -rR)
 
 check: $(VENV)/dev.stamp web/node_modules/checked.stamp ## Check format, style, types, import contracts, and packages for known vulnerabilities
 	@$(BIN)/ruff format --check .

@@ -54,7 +54,12 @@ async def test_it_follows_every_commit_and_takes_over_the_same_state(start_engin
 
 
 async def test_states_are_compared_where_the_leader_took_a_snapshot(start_engine: StartEngine) -> None:
-    often = {"snapshot_interval_s": 0.05, "snapshot_minimum_batches": 1}
+    often = {
+        "snapshot_interval_s": 0.05,
+        "snapshot_minimum_batches": 1,
+        "settle_timeout_ms": 10_000,
+        "lease_ttl_ms": 20_000,
+    }
     async with start_engine(**often) as leader, start_engine(wait=False, **often) as standby:
         await fund(leader, ALICE)
         await until(lambda: standby.standby is not None)
