@@ -1,12 +1,14 @@
 """Exactly one of any number of engines is active, and a second one takes over."""
 
 import asyncio
+from datetime import datetime
 
 from services.domain.orders import Side
 from services.domain.protocol import Applied
 from services.engine import lease
 from services.engine.postgres_store import PostgresSession, PostgresStore
 from services.engine.settings import EngineSettings
+from services.infra.postgres import Connection
 from tests.engine.conftest import ALICE, StartEngine, active, fund, limit, submit, until
 
 TTL_MS, POLL_MS = 600, 20
@@ -20,15 +22,21 @@ async def take(session: PostgresSession, holder: str) -> lease.Lease:
     return await lease.acquire(session, holder, ttl_ms=TTL_MS, poll_ms=POLL_MS)
 
 
-async def test_one_of_three_is_active(start_engine: StartEngine) -> None:
-    short = {"lease_ttl_ms": 1_000}
+async def test_one_of_three_is_active(start_engine: StartEngine, database: Connection) -> None:
+    expiry = "SELECT expires_at FROM exchange.engine_lease"
     async with (
-        start_engine(**short) as first,
-        start_engine(wait=False, **short) as second,
-        start_engine(wait=False, **short) as third,
+        start_engine() as first,
+        start_engine(wait=False) as second,
+        start_engine(wait=False) as third,
     ):
-        await asyncio.sleep(2.5)  # Two and a half times the lease's life: an idle holder renews it.
+        could_have_ended = await database.fetchval(expiry)
+        await until(lambda: _is_past(database, could_have_ended))  # An idle holder renews it.
+        assert await database.fetchval(expiry) > could_have_ended
         assert [engine.active is not None for engine in (first, second, third)] == [True, False, False]
+
+
+async def _is_past(database: Connection, instant: datetime) -> bool:
+    return bool(await database.fetchval("SELECT clock_timestamp() > $1", instant))
 
 
 async def test_a_standby_takes_over_with_everything_when_the_holder_stops(start_engine: StartEngine) -> None:
