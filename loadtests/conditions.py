@@ -19,6 +19,8 @@ import asyncpg
 import msgspec
 import psutil
 
+from services import compiled
+
 ROOT: Final = Path(__file__).resolve().parents[1]
 FOREIGN_CORES_LIMIT: Final = 0.15
 CALM_PERCENT: Final = 8.0
@@ -32,7 +34,7 @@ _LIBRARIES: Final = (
 
 
 class Environment(msgspec.Struct, frozen=True):
-    """``modified`` says that the working tree was not exactly the commit."""
+    """``modified`` says that the working tree was not exactly the commit; ``core`` is compiled or plain."""
 
     date: str
     commit: str
@@ -44,6 +46,7 @@ class Environment(msgspec.Struct, frozen=True):
     file_system: str
     python: str
     libraries: dict[str, str]
+    core: str
 
 
 class Noise(msgspec.Struct, frozen=True):
@@ -76,6 +79,7 @@ def describe(data_directory: Path) -> Environment:
         file_system=_file_system(data_directory),
         python=f"{platform.python_implementation()} {platform.python_version()}",
         libraries={name: version(name) for name in _LIBRARIES},
+        core=compiled.form(),
     )
 
 

@@ -1,26 +1,34 @@
 """The core alone: commands a second through ``Exchange.apply`` in one process, and memory per open order.
 
-The same tape is replayed several times on a fresh exchange; the best pass counts, because whatever disturbs a pass only
-ever makes it slower. "Engine work" is a pass that also does what an engine does with each outcome short of I/O: encode
-the events, fold them into the columns of the settlement, hash the journal row.
+Each form of the core, compiled and plain, is measured in a process of its own (``python -m loadtests.core`` prints the
+figures of the form that CROSSBOOK_CORE asks for), and both must give the same events and the same state. The same tape
+is replayed several times on a fresh exchange; the best pass counts, because whatever disturbs a pass only ever makes it
+slower. "Engine work" is a pass that also does what an engine does with each outcome short of I/O: encode the events,
+fold them into the columns of the settlement, hash the journal row.
 """
 
 import cProfile
 import gc
+import hashlib
 import multiprocessing
+import os
 import pstats
+import subprocess
+import sys
 import time
 import tracemalloc
 from collections import Counter
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import psutil
 
 from loadtests.tape import Tape
+from services import compiled
 from services.domain.commands import CancelOrder, Command, PlaceOrder
 from services.domain.orders import OrderType, TimeInForce
 from services.engine.core.exchange import Exchange
+from services.engine.core.snapshot import capture, state_hash
 from services.engine.journal import GENESIS_HASH, chain_hash
 from services.engine.projection import Projection
 
@@ -33,6 +41,21 @@ MEMORY_ACCOUNTS: Final = 400
 MEMORY_SPREAD: Final = 0.01
 PROFILE_ROWS: Final = 15
 _START_US: Final = 1_800_000_000_000_000
+
+
+class Took(NamedTuple):
+    wall_s: float
+    cpu_s: float
+
+
+class Watch:
+    """Runs from its construction on."""
+
+    def __init__(self) -> None:
+        self._wall_s, self._cpu_s = time.perf_counter(), time.process_time()
+
+    def took(self) -> Took:
+        return Took(time.perf_counter() - self._wall_s, time.process_time() - self._cpu_s)
 
 
 class PreparedTape(msgspec.Struct, frozen=True):
@@ -49,25 +72,59 @@ def prepare(commands: int) -> PreparedTape:
 
 
 def measure(commands: int, passes: int, memory_orders: int) -> dict[str, Any]:
+    """Both forms, or only the plain one where the core is not compiled."""
+    wanted = [compiled.COMPILED, compiled.PLAIN] if compiled.build_directory().is_dir() else [compiled.PLAIN]
+    forms = {form: _measured_apart(form, commands, passes, memory_orders) for form in wanted}
+    digests = {figures["digest"] for figures in forms.values()}
+    assert len(digests) == 1, "both forms of the core give the same events and the same state"
+    return {"commands": commands, "forms": forms}
+
+
+def _measured_apart(form: str, *arguments: int) -> dict[str, Any]:
+    command = [sys.executable, "-m", "loadtests.core", *map(str, arguments)]
+    environment = {**os.environ, compiled.VARIABLE: form}
+    done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE)
+    figures: dict[str, Any] = msgspec.json.decode(done.stdout)
+    return figures
+
+
+def measure_this_form(commands: int, passes: int, memory_orders: int) -> dict[str, Any]:
     tape = prepare(commands)
     as_the_engine_does()
-    apply_s = [timed_apply(tape) for _ in range(passes)]
-    work_s = [timed_engine_work(tape) for _ in range(passes)]
+    applied = [timed_apply(tape) for _ in range(passes)]
+    worked = [timed_engine_work(tape) for _ in range(passes)]
     with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
         traced_bytes = pool.apply(traced_bytes_per_order, (memory_orders,))
         resident_bytes = pool.apply(resident_bytes_per_order, (memory_orders,))
     return {
-        "commands": len(tape.flow),
+        "form": compiled.form(),
+        "digest": digest(tape),
         "kinds": dict(Counter(map(kind_of, tape.flow))),
-        "apply_per_s": round(commands / min(apply_s)),
-        "apply_per_s_passes": [round(commands / one_s) for one_s in apply_s],
-        "engine_work_per_s": round(commands / min(work_s)),
-        "engine_work_per_s_passes": [round(commands / one_s) for one_s in work_s],
+        **_rates("apply", commands, applied),
+        **_rates("engine_work", commands, worked),
         "memory_orders": memory_orders,
         "traced_bytes_per_order": traced_bytes,
         "resident_bytes_per_order": resident_bytes,
         "profile": profile(tape),
     }
+
+
+def _rates(name: str, commands: int, passes: list[Took]) -> dict[str, Any]:
+    """Commands a second of the best pass and of each, and the least processor time per command."""
+    return {
+        f"{name}_per_s": round(commands / min(took.wall_s for took in passes)),
+        f"{name}_per_s_passes": [round(commands / took.wall_s) for took in passes],
+        f"{name}_cpu_us": round(min(took.cpu_s for took in passes) / commands * 1e6, 2),
+    }
+
+
+def digest(tape: PreparedTape) -> str:
+    """SHA-256 over every event of the flow and the state after it."""
+    exchange, sha = opened(tape), hashlib.sha256()
+    for now_us, command in enumerate(tape.flow, _START_US):
+        sha.update(msgspec.msgpack.encode(exchange.apply(command, now_us)))
+    sha.update(state_hash(capture(exchange)))
+    return sha.hexdigest()
 
 
 def kind_of(command: Command) -> str:
@@ -93,19 +150,19 @@ def opened(tape: PreparedTape) -> Exchange:
     return exchange
 
 
-def timed_apply(tape: PreparedTape) -> float:
+def timed_apply(tape: PreparedTape) -> Took:
     apply = opened(tape).apply
-    started_s = time.perf_counter()
+    watch = Watch()
     for now_us, command in enumerate(tape.flow, _START_US):
         apply(command, now_us)
-    return time.perf_counter() - started_s
+    return watch.took()
 
 
-def timed_engine_work(tape: PreparedTape) -> float:
+def timed_engine_work(tape: PreparedTape) -> Took:
     exchange = opened(tape)
     encoder = msgspec.msgpack.Encoder()
     journal_hash = GENESIS_HASH
-    started_s = time.perf_counter()
+    watch = Watch()
     for sequence, first in enumerate(range(0, len(tape.flow), BATCH), 1):
         projection, encoded = Projection(), []
         batch = tape.flow[first : first + BATCH]
@@ -117,7 +174,7 @@ def timed_engine_work(tape: PreparedTape) -> float:
         projection.tables()
         commands, raw = encoder.encode(batch), encoder.encode(encoded)
         journal_hash = chain_hash(journal_hash, sequence, 1, _START_US + sequence, commands, raw)
-    return time.perf_counter() - started_s
+    return watch.took()
 
 
 def profile(tape: PreparedTape) -> list[dict[str, Any]]:
@@ -170,3 +227,7 @@ def _funded() -> Tape:
 def _rest(tape: Tape, orders: int) -> None:
     for _ in range(orders // 100):
         tape.resting(100, spread=MEMORY_SPREAD)
+
+
+if __name__ == "__main__":
+    sys.stdout.buffer.write(msgspec.json.encode(measure_this_form(*map(int, sys.argv[1:]))))

@@ -106,6 +106,18 @@ def _growth(axes: Axes, result: dict[str, Any]) -> None:
     axes.legend(fontsize=8)
 
 
+def _core(axes: Axes, result: dict[str, Any]) -> None:
+    forms = result["figures"]["forms"]
+    for position, (form, figures) in enumerate(forms.items()):
+        rates = [figures["apply_per_s"], figures["engine_work_per_s"]]
+        bars = axes.bar([index + 0.4 * position for index in range(len(rates))], rates, width=0.38, label=form)
+        axes.bar_label(bars, [f"{rate:,}" for rate in rates], fontsize=8)
+    axes.set_xticks([0.2, 1.2], ["the core alone", "with encoding, projection and hash chain"])
+    axes.set(ylabel="commands per second")
+    axes.set_title("One process, realistic tape, best of several passes", fontsize=10)
+    axes.legend(fontsize=8)
+
+
 def _percentiles(axes: Axes, summary: dict[str, Any], label: str | None, colour: str | None = None) -> None:
     """Latency over the share of requests that were faster, the share drawn in nines."""
     total = sum(count for _, count in summary["histogram_us"])
@@ -135,5 +147,6 @@ _PLOTS: Final[dict[str, Callable[[Axes, dict[str, Any]], None]]] = {
     "capacity": _capacity,
     "snapshots": _snapshots,
     "fanout": _fanout,
+    "core": _core,
     "growth": _growth,
 }

@@ -17,6 +17,9 @@ BASE: Final = "localhost/crossbook-base:bookworm"
 IMAGE: Final = "localhost/crossbook:check"
 SUITE: Final = "bookworm"
 PYTHON: Final = "python3-venv"
+# What compiles the core on this base.
+COMPILER: Final = "gcc libc6-dev python3-dev"
+LOCKS: Final = ("requirements.lock", "requirements-compile.lock")
 USER: Final = "10001:10001"
 BUILD_TIMEOUT_S: Final = 600
 MAX_LOG_CHARS: Final = 2_000
@@ -102,7 +105,16 @@ def build(root: Path) -> None:
     wheels = fetch_wheels(root)
     BUILDAH.run(
         *("build", "--format", "docker", "--layers", "--isolation", "chroot", "--quiet"),
-        *("--build-arg", f"BASE={BASE}", "--build-arg", "PIP_NO_INDEX=1", "--build-arg", "PIP_FIND_LINKS=/wheels"),
+        *(
+            "--build-arg",
+            f"BASE={BASE}",
+            "--build-arg",
+            f"COMPILER={COMPILER}",
+            "--build-arg",
+            "PIP_NO_INDEX=1",
+            "--build-arg",
+            "PIP_FIND_LINKS=/wheels",
+        ),
         *("--volume", f"{wheels}:/wheels:ro"),
         *("--ignorefile", root / "deploy" / "images" / "Dockerfile.dockerignore"),
         *("--file", root / "deploy" / "images" / "Dockerfile", "--tag", IMAGE, root),
@@ -125,11 +137,13 @@ def ensure_base() -> None:
 
 
 def fetch_wheels(root: Path) -> Path:
-    """All of the lock, with its hashes, for a build without a network; its Python need not be this one."""
+    """All of the locks, with their hashes, for a build without a network; its Python need not be this one."""
     wheels = TOOLS / "wheels"
     wheels.mkdir(parents=True, exist_ok=True)
     # What depends on the exact version of Python is fetched too: the build decides.
-    lock = re.sub(r" ; (python|implementation|platform)[^\\\n]*", " ", (root / "requirements.lock").read_text())
+    lock = "".join(
+        re.sub(r" ; (python|implementation|platform)[^\\\n]*", " ", (root / name).read_text()) for name in LOCKS
+    )
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
         file.write(lock)
         file.flush()

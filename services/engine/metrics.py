@@ -5,9 +5,13 @@ from functools import cache
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from services import compiled
 from services.domain.events import OrderFilled
 from services.domain.money import ONE_E8
 from services.domain.refusals import Refusal
+
+CORE = Gauge("crossbook_engine_core_info", "1 for the form of the core that runs: compiled or plain.", ["form"])
+CORE.labels(compiled.form()).set(1)
 
 _SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2)
 

@@ -18,6 +18,7 @@ from typing import Any, Final
 import asyncpg
 from redis.asyncio import Redis
 
+from services import compiled
 from services.domain.commands import Command, DefineMarket, DefineVenue
 from services.domain.protocol import Envelope, Refused
 from services.domain.refusals import Refusal
@@ -166,7 +167,13 @@ class Engine:
             await active.define_markets()
             self.active = active
             self.inbox.open()
-            _log.info("active", epoch=active.lease.epoch, sequence=active.sequence, holder=self.holder)
+            _log.info(
+                "active",
+                epoch=active.lease.epoch,
+                sequence=active.sequence,
+                holder=self.holder,
+                core=compiled.form(),
+            )
             while not self._stopping.is_set():
                 parcels = await self.inbox.take(self._settings.batch_limit, self._settings.heartbeat_ms / 1000)
                 metrics.INBOX_DEPTH.set(self.inbox.depth)

@@ -4,12 +4,14 @@ import os
 import signal
 import time
 import uuid
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import msgspec
 import typer
 
+from services import compiled
 from services.domain.money import format_e8
 from services.local import notices, standing, terms
 from services.local.admin import admin
@@ -62,6 +64,21 @@ def _check_limits(text: str) -> str:
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
     return text
+
+
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"crossbook {version('crossbook')}, core {compiled.form()}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="What runs here, and exit.")
+    ] = False,
+) -> None:
+    pass
 
 
 @app.command("up")

@@ -201,20 +201,18 @@ def check_list(list_id: int, tied: OrderList) -> None:
 
 def check_indexes(exchange: Exchange, listing: Listing) -> None:
     """Each index holds exactly the open orders."""
-    by_client_order_id: dict[tuple[int, str], Order] = {}
-    open_by_account: dict[int, dict[int, Order]] = {}
+    open_by_account: dict[int, dict[str, Order]] = {}
     for order in open_orders(listing):
         assert exchange.orders.get(order.order_id) is order, "every open order can be found by its id"
         assert order.symbol == listing.market.symbol, "an order belongs to its own market"
         assert 0 < order.order_id <= exchange.last_order_id, "ids count up"
-        by_client_order_id[order.account_id, order.client_order_id] = order
-        open_by_account.setdefault(order.account_id, {})[order.order_id] = order
-    assert listing.by_client_order_id == by_client_order_id, "every open order can be found by its name"
-    assert {account_id: own.orders for account_id, own in listing.open_by_account.items()} == open_by_account, (
-        "every open order can be found by its owner"
+        named = open_by_account.setdefault(order.account_id, {}).setdefault(order.client_order_id, order)
+        assert named is order, "the open orders of an account have different names"
+    assert {account_id: own.by_name for account_id, own in listing.open_by_account.items()} == open_by_account, (
+        "every open order can be found by its owner and its name"
     )
     for own in listing.open_by_account.values():
-        orders = own.orders.values()
+        orders = own.by_name.values()
         assert own.algo_count == sum(order.type in CONTINGENT_TYPES for order in orders)
         assert own.iceberg_count == sum(has_iceberg(order) for order in orders)
 

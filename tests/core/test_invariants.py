@@ -67,11 +67,13 @@ def lose_an_order(exchange: Exchange) -> None:
 
 
 def forget_a_name(exchange: Exchange) -> None:
-    exchange.listings["BTCUSDT"].by_client_order_id.popitem()
+    by_name = exchange.listings["BTCUSDT"].open_by_account[ADA].by_name
+    name, order = by_name.popitem()
+    by_name[f"not {name}"] = order
 
 
 def forget_an_owner(exchange: Exchange) -> None:
-    exchange.listings["BTCUSDT"].open_by_account[ADA].orders.popitem()
+    exchange.listings["BTCUSDT"].open_by_account[ADA].by_name.popitem()
 
 
 def keep_news(exchange: Exchange) -> None:
@@ -89,7 +91,7 @@ def keep_news(exchange: Exchange) -> None:
         (jump_the_queue, "first come, first served"),
         (cross_the_book, "the book is crossed"),
         (lose_an_order, "found by its id"),
-        (forget_a_name, "found by its name"),
+        (forget_a_name, "found by its owner and its name"),
         (forget_an_owner, "found by its owner"),
         (keep_news, "balance change behind"),
     ],

@@ -10,7 +10,7 @@ from typing import Final
 
 from services.domain.commands import SetAccountTerms
 from services.domain.events import BalanceChanged, Event
-from services.domain.market import Market
+from services.engine.core.rules import Rules
 
 # Receives every fee. Account ids of people start far above it (services/auth/schema.py).
 FEE_ACCOUNT_ID: Final = 1
@@ -128,15 +128,15 @@ class Accounts:
         group = self.trade_group(account_id)
         return group != 0 and group == self.trade_group(other_id)
 
-    def fee_rate(self, account_id: int, market: Market, *, is_maker: bool) -> int:
+    def fee_rate(self, account_id: int, rules: Rules, *, is_maker: bool) -> int:
         """The account's own rate, else the market's."""
         if not self.terms:
-            return market.maker_fee_rate_e8 if is_maker else market.taker_fee_rate_e8
+            return rules.maker_fee_rate_e8 if is_maker else rules.taker_fee_rate_e8
         terms = self.terms.get(account_id)
         own = None if terms is None else (terms.maker_fee_rate_e8 if is_maker else terms.taker_fee_rate_e8)
         if own is not None:
             return own
-        return market.maker_fee_rate_e8 if is_maker else market.taker_fee_rate_e8
+        return rules.maker_fee_rate_e8 if is_maker else rules.taker_fee_rate_e8
 
     def tell_changes(self, events: list[Event]) -> None:
         """Append one event per balance touched since the last call."""

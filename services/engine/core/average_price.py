@@ -20,7 +20,7 @@ _SPARE_BUCKETS: Final = 600
 class AveragePrice:
     """``_quantities_e8[i]`` and ``_quotes_e8[i]`` are the sums of all trades up to the end of ``_seconds[i]``."""
 
-    __slots__ = ("_asked", "_forgotten", "_quantities_e8", "_quotes_e8", "_seconds")
+    __slots__ = ("_answer_e8", "_asked_since", "_forgotten", "_is_answered", "_quantities_e8", "_quotes_e8", "_seconds")
 
     def __init__(self) -> None:
         self._seconds: list[int] = []
@@ -28,13 +28,15 @@ class AveragePrice:
         self._quotes_e8: list[int] = []
         # The sums before the first bucket.
         self._forgotten = (0, 0)
-        # The last question, as (first second, its answer), until a trade changes the answer.
-        self._asked: tuple[int, int] | None = None
+        # The last question is answered without a search until a trade changes the answer.
+        self._is_answered = False
+        self._asked_since = 0
+        self._answer_e8 = 0
 
     def add(self, second: int, quantity_e8: int, quote_e8: int) -> None:
         """Note a trade; time never runs backwards."""
         seconds = self._seconds
-        self._asked = None
+        self._is_answered = False
         if seconds and seconds[-1] == second:
             self._quantities_e8[-1] += quantity_e8
             self._quotes_e8[-1] += quote_e8
@@ -49,11 +51,10 @@ class AveragePrice:
     def price_e8(self, now_us: int, minutes: int) -> int:
         """The average, rounded down to 1e-8; 0 when there was no trade in the window."""
         oldest = now_us // SECOND_US - 60 * minutes
-        if self._asked is not None and self._asked[0] == oldest:
-            return self._asked[1]
-        price_e8 = self._price_since(oldest)
-        self._asked = oldest, price_e8
-        return price_e8
+        if not self._is_answered or self._asked_since != oldest:
+            self._is_answered, self._asked_since = True, oldest
+            self._answer_e8 = self._price_since(oldest)
+        return self._answer_e8
 
     def buckets(self) -> list[tuple[int, int, int]]:
         """(second, quantity, quote) of every second with trades of which a question can still be asked."""

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 # Looking up a member of an Enum costs as much as a call, so the hot ones are bound once.
 _BUY: Final = Side.BUY
+_NEW: Final = OrderStatus.NEW
+_NO_EXPIRY: Final = ExpiryReason.NONE
 
 
 class Special:
@@ -129,37 +131,51 @@ class Order:
         "working_us",
     )
 
-    def __init__(self, state: OrderState, reserved_e8: int) -> None:
-        self.order_id = state.order_id
-        self.account_id = state.account_id
-        self.symbol = state.symbol
-        self.client_order_id = state.client_order_id
-        self.side = state.side
-        self.type: OrderType = state.type
-        self.time_in_force: TimeInForce = state.time_in_force
-        self.price_e8 = self.limit_e8 = state.price_e8
-        self.quantity_e8 = state.quantity_e8
-        self.quote_quantity_e8 = state.quote_quantity_e8
-        self.executed_e8 = state.executed_e8
-        self.executed_quote_e8 = state.executed_quote_e8
-        self.remaining_e8 = state.quantity_e8 - state.executed_e8
+    def __init__(
+        self,
+        order_id: int,
+        account_id: int,
+        symbol: str,
+        client_order_id: str,
+        side: Side,
+        kind: OrderType,
+        time_in_force: TimeInForce,
+        price_e8: int,
+        quantity_e8: int,
+        quote_quantity_e8: int,
+        created_us: int,
+        self_trade_prevention: SelfTradePrevention,
+        details: OrderDetails | None,
+    ) -> None:
+        self.order_id = order_id
+        self.account_id = account_id
+        self.symbol = symbol
+        self.client_order_id = client_order_id
+        self.side = side
+        self.type = kind
+        self.time_in_force = time_in_force
+        self.price_e8 = price_e8
+        self.limit_e8 = price_e8
+        self.quantity_e8 = quantity_e8
+        self.quote_quantity_e8 = quote_quantity_e8
+        self.executed_e8 = 0
+        self.executed_quote_e8 = 0
+        self.remaining_e8 = quantity_e8
         self.hidden_e8 = 0
-        self.status: OrderStatus = state.status
-        self.created_us = state.created_us
-        self.updated_us = state.updated_us
-        self.working_us = state.working_us
-        self.expiry_reason: ExpiryReason = state.expiry_reason
-        self.self_trade_prevention: SelfTradePrevention = state.self_trade_prevention
-        self.reserved_e8 = reserved_e8
+        self.status = _NEW
+        self.created_us = created_us
+        self.updated_us = created_us
+        self.working_us = 0
+        self.expiry_reason = _NO_EXPIRY
+        self.self_trade_prevention = self_trade_prevention
+        self.reserved_e8 = 0
         self.level: Level | None = None
         self.previous: Order | None = None
         self.next: Order | None = None
         self.special: Special | None = None
-        if state.details is not None:
-            self.special = Special(state.details)
-            self.remaining_e8 -= state.details.prevented_e8
-            if state.details.pegged_price_e8:
-                self.limit_e8 = state.details.pegged_price_e8
+        if details is not None:
+            self.special = Special(details)
+            self.limit_e8 = details.pegged_price_e8 or price_e8
 
     def state(self) -> OrderState:
         special = self.special

@@ -120,18 +120,18 @@ class Consequences:
         """Pending orders of an OPO sell what the working one bought, in whole steps; False if a filter forbids it."""
         if not tied.pays_pending:
             return True
-        market = self._turn.listing.market
+        rules = self._turn.listing.rules
         keeper = tied.dependents[0]
         if order is keeper:
             priceless = any(leg.type in PRICELESS_TYPES for leg in tied.dependents)
-            quantity = filters.fitting_quantity(keeper.reserved_e8, market, priceless=priceless)
+            quantity = filters.fitting_quantity(keeper.reserved_e8, rules, priceless=priceless)
             for leg in tied.dependents:
                 leg.quantity_e8 = leg.remaining_e8 = quantity
-        if not filters.fits_lot(order.quantity_e8, market):
+        if not filters.fits_lot(order.quantity_e8, rules):
             return False
         if order.type in PRICELESS_TYPES:
-            return filters.fits_market_lot(order.quantity_e8, market)
-        return not order.limit_e8 or filters.fits_notional(notional_exact(order.limit_e8, order.quantity_e8), market)
+            return filters.fits_market_lot(order.quantity_e8, rules)
+        return not order.limit_e8 or filters.fits_notional(notional_exact(order.limit_e8, order.quantity_e8), rules)
 
     def _fix_price(self, order: Order) -> bool:
         """Give a pegged order its price from the book; False if there is no such level, or a filter forbids it."""
@@ -143,8 +143,8 @@ class Consequences:
         special.pegged_price_e8 = order.limit_e8 = price
         return (
             price > 0
-            and filters.fits_price(price, listing.market)
-            and filters.fits_notional(notional_exact(price, order.quantity_e8), listing.market)
+            and filters.fits_price(price, listing.rules)
+            and filters.fits_notional(notional_exact(price, order.quantity_e8), listing.rules)
             and filters.percent_price(price, order.side, listing, self._turn.now_us) is None
         )
 

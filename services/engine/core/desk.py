@@ -37,7 +37,7 @@ class Desk:
     def expel(self, account_id: int, now_us: int) -> list[Event]:
         """End the account's open orders here. Balances and book are told later."""
         turn = self.turn.begin(now_us)
-        for order_id in sorted(self.listing.open_orders(account_id).orders):
+        for order_id in self.listing.open_orders(account_id).order_ids():
             order = turn.orders.get(order_id)
             if order is not None:
                 turn.expel(order)
@@ -52,7 +52,7 @@ def expel(desks: Iterable[Desk], account_id: int, now_us: int, cause: list[Event
     go by name, for a restored exchange lists them in that order.
     """
     concerned = (desk for desk in desks if account_id in desk.listing.open_by_account)
-    desks = sorted(concerned, key=lambda desk: desk.listing.market.symbol)
+    desks = sorted(concerned, key=lambda desk: desk.listing.rules.symbol)
     events = [*cause]
     for desk in desks:
         events.extend(desk.expel(account_id, now_us))

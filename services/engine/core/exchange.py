@@ -54,7 +54,6 @@ from services.domain.orders import (
     CONTINGENT_TYPES,
     OPEN_STATUSES,
     OrderDetails,
-    OrderState,
     OrderStatus,
     OrderType,
 )
@@ -68,6 +67,7 @@ from services.engine.core.desk import Desk, expel
 from services.engine.core.form import is_well_formed
 from services.engine.core.listing import Listing
 from services.engine.core.order_lists import OrderList
+from services.engine.core.placement import Placement
 from services.engine.core.transfers import Transfers
 from services.engine.core.turn import Turn
 
@@ -77,10 +77,6 @@ _CANCELLABLE: Final = {
     CancelRestriction.ONLY_NEW: OrderStatus.NEW,
     CancelRestriction.ONLY_PARTIALLY_FILLED: OrderStatus.PARTIALLY_FILLED,
 }
-
-
-# Looking up a member of an Enum costs as much as a call, so the hot ones are bound once.
-_NEW: Final = OrderStatus.NEW
 
 
 class Exchange:
@@ -137,7 +133,7 @@ class Exchange:
         desk = self._desks.get(command.symbol)
         if desk is None:
             return Refusal.UNKNOWN_SYMBOL
-        admitted = desk.admission.admit(command, self.venue, self.now_us)
+        admitted = desk.admission.admit(Placement(command), self.venue, self.now_us)
         return None if isinstance(admitted, Admitted) else admitted
 
     def list_market(self, market: Market) -> Listing:
@@ -154,42 +150,39 @@ class Exchange:
         desk = self._desks.get(command.symbol)
         if desk is None:
             return Refusal.UNKNOWN_SYMBOL
-        admitted = desk.admission.admit(command, self.venue, self.now_us)
+        placement = Placement(command)
+        admitted = desk.admission.admit(placement, self.venue, self.now_us)
         if not isinstance(admitted, Admitted):
             return admitted
         # From here on nothing can fail.
-        self._enter(desk.turn.begin(self.now_us), command, admitted)
+        self._enter(desk.turn.begin(self.now_us), placement, admitted)
         return desk.finish()
 
-    def _enter(self, turn: Turn, command: PlaceOrder, admitted: Admitted) -> None:
-        state = self._new_state(command, admitted, 0 if command.type in CONTINGENT_TYPES else self.now_us)
-        self.accounts.lock(command.account_id, turn.listing.paying_asset(command.side), admitted.need_e8)
-        turn.events.append(OrderAccepted(state))
-        turn.enter(Order(state, admitted.need_e8))
+    def _enter(self, turn: Turn, placement: Placement, admitted: Admitted) -> None:
+        order = self._new_order(placement, admitted)
+        order.reserved_e8 = admitted.need_e8
+        if placement.type not in CONTINGENT_TYPES:
+            order.working_us = self.now_us
+        self.accounts.lock(placement.account_id, turn.listing.paying_asset(placement.side), admitted.need_e8)
+        turn.events.append(OrderAccepted(order.state()))
+        turn.enter(order)
 
-    def _new_state(
-        self, command: PlaceOrder, admitted: Admitted, working_us: int, order_list_id: int = 0
-    ) -> OrderState:
+    def _new_order(self, placement: Placement, admitted: Admitted, order_list_id: int = 0) -> Order:
         self.last_order_id += 1
-        return OrderState(
+        return Order(
             self.last_order_id,
-            command.account_id,
-            command.symbol,
-            command.client_order_id,
-            command.side,
-            command.type,
-            command.time_in_force,
-            command.price_e8,
+            placement.account_id,
+            placement.symbol,
+            placement.client_order_id,
+            placement.side,
+            placement.type,
+            placement.time_in_force,
+            placement.price_e8,
             admitted.quantity_e8,
-            command.quote_quantity_e8,
-            0,
-            0,
-            _NEW,
+            placement.quote_quantity_e8,
             self.now_us,
-            self.now_us,
-            working_us,
-            self_trade_prevention=admitted.self_trade_prevention,
-            details=_details(command, admitted, order_list_id),
+            admitted.self_trade_prevention,
+            _details(placement, admitted, order_list_id),
         )
 
     def _find(self, command: CancelOrder | AmendOrder) -> Order | Refusal:
@@ -200,7 +193,7 @@ class Exchange:
         if command.order_id:
             order = self.orders.get(command.order_id)
         else:
-            order = listing.by_client_order_id.get((command.account_id, command.client_order_id))
+            order = listing.open_orders(command.account_id).by_name.get(command.client_order_id)
         if order is None or order.account_id != command.account_id or order.symbol != command.symbol:
             return Refusal.UNKNOWN_ORDER
         if command.client_order_id and order.client_order_id != command.client_order_id:
@@ -225,11 +218,11 @@ class Exchange:
         desk = self._desks.get(command.symbol)
         if desk is None:
             return Refusal.UNKNOWN_SYMBOL
-        orders = desk.listing.open_orders(command.account_id).orders
-        if not orders:
+        order_ids = desk.listing.open_orders(command.account_id).order_ids()
+        if not order_ids:
             return Refusal.UNKNOWN_ORDER
         turn = desk.turn.begin(self.now_us)
-        for order_id in sorted(orders):
+        for order_id in order_ids:
             order = self.orders.get(order_id)
             if order is not None:
                 turn.cancel(order, command.cancel_client_order_id)
@@ -241,12 +234,13 @@ class Exchange:
         Unless it stops on failure, each half may fail on its own, and the events say which did and why.
         """
         cancel, place = command.cancel, command.place
+        placement = Placement(place)
         desk = self._desks.get(place.symbol)
         if desk is None:
             return Refusal.UNKNOWN_SYMBOL
-        if (cancel.account_id, cancel.symbol) != (place.account_id, place.symbol) or not is_well_formed(place):
+        if (cancel.account_id, cancel.symbol) != (place.account_id, place.symbol) or not is_well_formed(placement):
             return Refusal.UNSUPPORTED_COMBINATION
-        refusal = desk.admission.refuse_by_filter(place, self.now_us)
+        refusal = desk.admission.refuse_by_filter(placement, self.now_us)
         if refusal is not None:
             return refusal
         order = self._find_cancellable(cancel)
@@ -258,9 +252,9 @@ class Exchange:
             desk.settle()
         else:
             turn.events.append(CancelRefused(order))
-        admitted = desk.admission.admit(place, self.venue, self.now_us)
+        admitted = desk.admission.admit(placement, self.venue, self.now_us)
         if isinstance(admitted, Admitted):
-            self._enter(turn, place, admitted)
+            self._enter(turn, placement, admitted)
         else:
             turn.events.append(ReplacementRefused(admitted, place))
         return desk.finish()
@@ -311,7 +305,7 @@ class Exchange:
         )
         desk.listing.lists[tied.order_list_id] = tied
         for place, checks in zip(command.orders, admitted, strict=True):
-            order = Order(self._new_state(place, checks, 0, tied.order_list_id), 0)
+            order = self._new_order(Placement(place), checks, tied.order_list_id)
             order.be_special().order_list = tied
             tied.legs.append(order)
         self._begin_list(desk.turn.begin(self.now_us), tied, admitted)
@@ -374,7 +368,7 @@ class Exchange:
         listing.is_commanded = not command.from_file
         if market.status is not listing.market.status:
             listing.set_status(market.status, self.venue_status)
-        listing.market = market
+        listing.define(market)
         if listing.status is market.status:
             return [MarketDefined(market)]
         return [MarketDefined(market), MarketStatusSet(market.symbol, listing.status)]
@@ -434,22 +428,22 @@ class Exchange:
         return [VenueStatusSet(command.status)]
 
 
-def _details(command: PlaceOrder, admitted: Admitted, order_list_id: int) -> OrderDetails | None:
+def _details(placement: Placement, admitted: Admitted, order_list_id: int) -> OrderDetails | None:
     """What makes this order special; None for the many that are not."""
-    pegged = command.peg_price is not None
-    plain = not (command.stop_price_e8 or command.trailing_delta or command.iceberg_e8 or order_list_id or pegged)
-    if plain and command.strategy_id is None and command.strategy_type is None:
+    is_special = placement.stop_price_e8 or placement.trailing_delta or placement.iceberg_e8 or order_list_id
+    pegged = placement.peg_price is not None
+    if not (is_special or pegged) and placement.strategy_id is None and placement.strategy_type is None:
         return None
     return OrderDetails(
-        stop_price_e8=command.stop_price_e8,
-        trailing_delta=command.trailing_delta,
-        iceberg_e8=command.iceberg_e8,
+        stop_price_e8=placement.stop_price_e8,
+        trailing_delta=placement.trailing_delta,
+        iceberg_e8=placement.iceberg_e8,
         order_list_id=order_list_id,
-        strategy_id=command.strategy_id,
-        strategy_type=command.strategy_type,
-        peg_price=command.peg_price,
-        peg_offset=command.peg_offset,
-        pegged_price_e8=admitted.limit_e8 if pegged and command.type not in CONTINGENT_TYPES else 0,
+        strategy_id=placement.strategy_id,
+        strategy_type=placement.strategy_type,
+        peg_price=placement.peg_price,
+        peg_offset=placement.peg_offset,
+        pegged_price_e8=admitted.limit_e8 if pegged and placement.type not in CONTINGENT_TYPES else 0,
     )
 
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from services.domain.commands import ListKind, PlaceOrder, PlaceOrderList
 from services.domain.orders import CONTINGENT_TYPES, PRICELESS_TYPES, OrderType, PegPrice, Side, TimeInForce
+from services.engine.core.placement import Placement
 
 MAX_PEG_OFFSET: Final = 100
 _TYPES_WITH_TIME_IN_FORCE: Final = frozenset({OrderType.LIMIT, OrderType.STOP_LOSS_LIMIT, OrderType.TAKE_PROFIT_LIMIT})
@@ -19,44 +20,39 @@ _LEGS: Final = {ListKind.OCO: 2, ListKind.OTO: 2, ListKind.OTOCO: 3, ListKind.OP
 _LIMIT: Final = OrderType.LIMIT
 
 
-def is_well_formed(command: PlaceOrder) -> bool:
+def is_well_formed(placement: Placement) -> bool:
     """A plain limit order is most of the traffic, so it is recognised before every rule is asked."""
-    if command.type is _LIMIT and command.price_e8 > 0 and command.quantity_e8 > 0 and _is_plain(command):
+    if placement.type is _LIMIT and placement.is_plain and placement.price_e8 > 0 and placement.quantity_e8 > 0:
         return True
-    numbers = (command.quantity_e8, command.price_e8, command.quote_quantity_e8, command.stop_price_e8)
-    if min(*numbers, command.trailing_delta, command.iceberg_e8, command.peg_offset) < 0:
+    numbers = (placement.quantity_e8, placement.price_e8, placement.quote_quantity_e8, placement.stop_price_e8)
+    if min(*numbers, placement.trailing_delta, placement.iceberg_e8, placement.peg_offset) < 0:
         return False
-    if command.time_in_force is not TimeInForce.GTC and (
-        command.type not in _TYPES_WITH_TIME_IN_FORCE or command.iceberg_e8
+    if placement.time_in_force is not TimeInForce.GTC and (
+        placement.type not in _TYPES_WITH_TIME_IN_FORCE or placement.iceberg_e8
     ):
         return False
-    stops = command.stop_price_e8 > 0 or command.trailing_delta > 0
-    if stops != (command.type in CONTINGENT_TYPES) or not _peg_is_well_formed(command):
+    stops = placement.stop_price_e8 > 0 or placement.trailing_delta > 0
+    if stops != (placement.type in CONTINGENT_TYPES) or not _peg_is_well_formed(placement):
         return False
-    if command.type is OrderType.MARKET:
-        one_quantity = (command.quantity_e8 > 0) != (command.quote_quantity_e8 > 0)
+    if placement.type is OrderType.MARKET:
+        one_quantity = (placement.quantity_e8 > 0) != (placement.quote_quantity_e8 > 0)
     else:
-        one_quantity = command.quantity_e8 > 0 and command.quote_quantity_e8 == 0
-    if command.type in PRICELESS_TYPES:
-        return one_quantity and command.price_e8 == 0 and command.iceberg_e8 == 0
-    return one_quantity and (command.price_e8 > 0 or command.peg_price is not None)
+        one_quantity = placement.quantity_e8 > 0 and placement.quote_quantity_e8 == 0
+    if placement.type in PRICELESS_TYPES:
+        return one_quantity and placement.price_e8 == 0 and placement.iceberg_e8 == 0
+    return one_quantity and (placement.price_e8 > 0 or placement.peg_price is not None)
 
 
-def _is_plain(command: PlaceOrder) -> bool:
-    extras = command.quote_quantity_e8 or command.stop_price_e8 or command.trailing_delta or command.iceberg_e8
-    return not extras and command.peg_price is None and not command.peg_offset
-
-
-def _peg_is_well_formed(command: PlaceOrder) -> bool:
+def _peg_is_well_formed(placement: Placement) -> bool:
     """Which orders may take their price from the book, and from which side of it."""
-    if command.peg_price is None:
-        return command.peg_offset == 0
-    if command.peg_offset > MAX_PEG_OFFSET or command.type in PRICELESS_TYPES:
+    if placement.peg_price is None:
+        return placement.peg_offset == 0
+    if placement.peg_offset > MAX_PEG_OFFSET or placement.type in PRICELESS_TYPES:
         return False
-    if command.type is OrderType.LIMIT_MAKER:
-        return command.peg_price is PegPrice.PRIMARY_PEG
-    joins_the_queue = command.type is OrderType.LIMIT and command.peg_price is PegPrice.PRIMARY_PEG
-    return not joins_the_queue or command.time_in_force is TimeInForce.GTC
+    if placement.type is OrderType.LIMIT_MAKER:
+        return placement.peg_price is PegPrice.PRIMARY_PEG
+    joins_the_queue = placement.type is OrderType.LIMIT and placement.peg_price is PegPrice.PRIMARY_PEG
+    return not joins_the_queue or placement.time_in_force is TimeInForce.GTC
 
 
 def list_is_well_formed(command: PlaceOrderList) -> bool:

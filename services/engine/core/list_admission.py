@@ -13,6 +13,7 @@ from services.engine.core.accounts import Accounts
 from services.engine.core.admission import Admission, Admitted
 from services.engine.core.form import list_is_well_formed
 from services.engine.core.listing import Listing
+from services.engine.core.placement import Placement
 
 _PAY_PENDING: Final = (ListKind.OPO, ListKind.OPOCO)
 
@@ -51,7 +52,7 @@ class ListAdmission:
             return refusal
         entering = admitted if command.kind is ListKind.OCO else admitted[:1]
         for order, checks in zip(command.orders, entering, strict=False):
-            refusal = self._admission.refuse_entry(order, checks.limit_e8)
+            refusal = self._admission.refuse_entry(Placement(order), checks.limit_e8)
             if refusal is not None:
                 return refusal
         need_e8 = max(checks.need_e8 for checks in entering)
@@ -65,11 +66,12 @@ class ListAdmission:
         is_unknown = command.kind in _PAY_PENDING and position > 0
         if is_unknown:
             order = replace(order, quantity_e8=command.orders[0].quantity_e8)
-        outcome = self._admission.admit_unfunded(order, venue, now_us, counts=False)
+        outcome = self._admission.admit_unfunded(Placement(order), venue, now_us, counts=False)
         if not isinstance(outcome, Admitted) or not position or command.kind is ListKind.OCO:
             return outcome
         # A pending peg gets its price when it comes to life.
-        return outcome._replace(quantity_e8=0 if is_unknown else outcome.quantity_e8, limit_e8=0)
+        quantity_e8 = 0 if is_unknown else outcome.quantity_e8
+        return Admitted(quantity_e8, 0, outcome.need_e8, outcome.self_trade_prevention)
 
     def _name_is_taken(self, command: PlaceOrderList) -> bool:
         """By another open list of the account, or within the list itself."""

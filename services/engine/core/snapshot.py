@@ -204,7 +204,31 @@ def _capture_orders(orders: Iterable[Order]) -> list[OpenOrder]:
 
 
 def _restore_order(captured: OpenOrder) -> Order:
-    order = Order(captured.state, captured.reserved_e8)
+    state = captured.state
+    order = Order(
+        state.order_id,
+        state.account_id,
+        state.symbol,
+        state.client_order_id,
+        state.side,
+        state.type,
+        state.time_in_force,
+        state.price_e8,
+        state.quantity_e8,
+        state.quote_quantity_e8,
+        state.created_us,
+        state.self_trade_prevention,
+        state.details,
+    )
+    prevented_e8 = 0 if state.details is None else state.details.prevented_e8
+    order.executed_e8 = state.executed_e8
+    order.executed_quote_e8 = state.executed_quote_e8
+    order.remaining_e8 = state.quantity_e8 - state.executed_e8 - prevented_e8
+    order.status = state.status
+    order.updated_us = state.updated_us
+    order.working_us = state.working_us
+    order.expiry_reason = state.expiry_reason
+    order.reserved_e8 = captured.reserved_e8
     order.hidden_e8 = captured.hidden_e8
     order.limit_e8 = captured.limit_e8
     if order.special is not None:

@@ -72,7 +72,7 @@ def sweep_for_quote(
 
     When the book is too thin, what the rest of the amount would be at its last price is short.
     """
-    step_e8 = listing.market.step_size_e8
+    step_e8 = listing.rules.step_size_e8
     parts: list[tuple[int, int]] = []
     cost = short = 0
     for offer in _offers(listing, accounts, account_id, side, prevention, 0):
@@ -85,7 +85,7 @@ def sweep_for_quote(
         short = steps * step_e8 - part
         if part < offer.quantity_e8:
             break
-    return _in_market_steps(parts, short, listing.market.market_step_size_e8 or step_e8)
+    return _in_market_steps(parts, short, listing.rules.market_step_size_e8)
 
 
 def _in_market_steps(parts: list[tuple[int, int]], short_e8: int, step_e8: int) -> Sweep:

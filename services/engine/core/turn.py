@@ -148,7 +148,7 @@ class Turn:
         self.events.append(
             OrderFilled(
                 listing.last_trade_id,
-                listing.market.symbol,
+                listing.rules.symbol,
                 price,
                 quantity,
                 quote,
@@ -166,13 +166,13 @@ class Turn:
 
     def _settle(self, order: Order, quantity_e8: int, quote_e8: int, *, is_maker: bool) -> int:
         """Fill one side of a trade: pay from its reservation, receive less the fee. Return the fee."""
-        market = self.listing.market
+        rules = self.listing.rules
         order.remaining_e8 -= quantity_e8
         order.executed_e8 += quantity_e8
         order.executed_quote_e8 += quote_e8
         order.updated_us = self.now_us
         order.status = _PARTIALLY_FILLED if order.remaining_e8 else _FILLED
-        rate_e8 = self.accounts.fee_rate(order.account_id, market, is_maker=is_maker)
+        rate_e8 = self.accounts.fee_rate(order.account_id, rules, is_maker=is_maker)
         received = quantity_e8 if order.side is _BUY else quote_e8
         fee = fee_rounded_half_up(received, rate_e8)
         self._pay_and_receive(order, quantity_e8, quote_e8, fee)
@@ -182,15 +182,15 @@ class Turn:
 
     def _pay_and_receive(self, order: Order, quantity_e8: int, quote_e8: int, fee_e8: int) -> None:
         """Pay from what the order reserves. What it reserved for a worse price becomes free again."""
-        market, accounts = self.listing.market, self.accounts
+        rules, accounts = self.listing.rules, self.accounts
         if order.side is _BUY:
             reserved = notional_exact(order.limit_e8, quantity_e8) if order.limit_e8 else quote_e8
-            accounts.pay(order.account_id, market.quote_asset, reserved, quote_e8)
-            accounts.receive(order.account_id, market.base_asset, quantity_e8, fee_e8)
+            accounts.pay(order.account_id, rules.quote_asset, reserved, quote_e8)
+            accounts.receive(order.account_id, rules.base_asset, quantity_e8, fee_e8)
         else:
             reserved = quantity_e8
-            accounts.pay(order.account_id, market.base_asset, reserved, quantity_e8)
-            accounts.receive(order.account_id, market.quote_asset, quote_e8, fee_e8)
+            accounts.pay(order.account_id, rules.base_asset, reserved, quantity_e8)
+            accounts.receive(order.account_id, rules.quote_asset, quote_e8, fee_e8)
         order.reserved_e8 -= reserved
 
     def _show_next_slice(self, maker: Order, level: Level, opposite: PriceLevels) -> None:
@@ -245,7 +245,7 @@ class Turn:
         self.events.append(
             MatchPrevented(
                 self.listing.last_prevented_match_id,
-                self.listing.market.symbol,
+                self.listing.rules.symbol,
                 level.price_e8,
                 mode,
                 self.accounts.trade_group(taker.account_id),
@@ -365,7 +365,7 @@ class Turn:
         """Let the list see the fill after the match; keep what an OPO's working order receives for its pending ones."""
         if tied.pays_pending and order is tied.working and order.side is _BUY:
             keeper = tied.dependents[0]
-            self.accounts.lock(order.account_id, self.listing.market.base_asset, received_e8)
+            self.accounts.lock(order.account_id, self.listing.rules.base_asset, received_e8)
             keeper.reserved_e8 += received_e8
         if order.remaining_e8:
             self.affected[order.order_id] = order
