@@ -200,7 +200,7 @@ class Gateway:
 
     def _refuse(self, stale: list[_Waiting]) -> None:
         for _ in stale:
-            self._shedding.refuse()
+            self._shedding.push_back()
         self._fail(stale, errors.OVERLOADED)
 
     def _take_all(self) -> list[_Waiting]:

@@ -1,10 +1,11 @@
 """Load shedding: how many requests may be under way at once, so that those that are are answered in time.
 
-Nothing is held back while answers come in time, whatever waits: a burst, a hand-over or a database that stands still
-for a moment is no overload. The process is *strained* when for ``_LATE_BEATS`` beats in a row most of what was answered
-took more than the objective. From then on so many requests may be under way as are answered within
-``overload_wait_ms``, by Little's law: the rate at which answers come, times that wait. The rest are refused before
-anything is spent on them (``-1008``: not carried out), until for ``_CALM_S`` nothing had to be refused.
+A burst, a hand-over, a database that stands still for a moment or a machine that is slow is no overload, and nothing is
+refused for it. The process is *strained* when for ``_LATE_BEATS`` beats in a row most of what was answered took more
+than the objective, and ``_BACKLOG`` requests are under way, as happens soon when more comes than can be answered. From
+then on so many may be under way as are answered within ``overload_wait_ms``, by Little's law: the rate at which answers
+come, times that wait. The rest are refused before anything is spent on them (``-1008``: not carried out), until for
+``_CALM_S`` hardly more came than was answered.
 
 What a request waits before it is read cannot be seen in it. It waits no longer than one turn of the event loop, so what
 the loop is late is taken off the wait.
@@ -30,8 +31,12 @@ from services.trading.settings import TradingSettings
 BEAT_S: Final = 0.025
 _LATE_BEATS: Final = 4
 _CALM_S: Final = 1.0
-# The rate and the loop's lateness are averages over about so many beats.
-_BEATS_SEEN: Final = 10
+# "Hardly more": an even load comes to as much by chance.
+_EXCESS: Final = 1.15
+# Half a second of 500 requests a second, of which half go to the engine.
+_BACKLOG: Final = 128
+# Rates and the loop's lateness are averages over about so many beats.
+_BEATS_SEEN: Final = 12
 # However slow answers are, so many may always be under way; more or less by this part of it for some callers.
 WINDOW_MIN: Final = 24
 _SPARE: Final = 0.25
@@ -66,13 +71,13 @@ class Shedding:
         self._wait_s = wait_ms / 1000
         self._limit = limit
         self._callers: dict[bytes, int] = {}
-        self._ended = self._late = self._late_beats = 0
-        self._rate = self._lag_s = 0.0
-        self._refused_s = self._excused_s = 0.0
+        # Since the last beat: what came, what ended, late or only to be refused; and beats that were mostly late.
+        self._came = self._ended = self._late = self._pushed_back = self._late_beats = 0
+        self._demand = self._rate = self._lag_s = 0.0
+        self._exceeded_s = self._excused_s = 0.0
         self._window = limit
         self._is_strained = False
         self.under_way = 0
-        self._was_pushed_back = False
         self._refused = metrics.SHED.labels(kind)
         self._under_way_shown = metrics.UNDER_WAY.labels(kind)
         self._window_shown = metrics.UNDER_WAY_MAX.labels(kind)
@@ -88,7 +93,7 @@ class Shedding:
 
     def enter(self, name_caller: Callable[[], bytes]) -> Ticket | None:
         """None if the request is to be refused. Who calls is asked only if it matters."""
-        now_s = self._clock()
+        self._came += 1
         caller, bound = b"", self._limit
         if self._is_strained:
             caller = name_caller()
@@ -99,15 +104,14 @@ class Shedding:
         self.under_way += 1
         if caller:
             self._callers[caller] = self._callers.get(caller, 0) + 1
-        return Ticket(self, caller, now_s)
+        return Ticket(self, caller, self._clock())
 
     def refuse(self) -> None:
-        self._refused_s = self._clock()
         self._refused.inc()
 
     def push_back(self) -> None:
-        """Something behind the gate had to refuse a request for want of room."""
-        self._was_pushed_back = True
+        """What was let in had to be refused for want of room behind the gate."""
+        self._pushed_back += 1
         self.refuse()
 
     def excuse(self, seconds: float) -> None:
@@ -131,17 +135,21 @@ class Shedding:
 
     def beat(self, lag_s: float) -> None:
         """Look at what was answered since the last beat, which is ``lag_s`` longer ago than it should be."""
-        now_s = self._clock()
+        seconds = BEAT_S + lag_s
         self._lag_s += (lag_s - self._lag_s) / _BEATS_SEEN
-        self._rate += (self._ended / (BEAT_S + lag_s) - self._rate) / _BEATS_SEEN
+        self._rate += (max(0, self._ended - self._pushed_back) / seconds - self._rate) / _BEATS_SEEN
+        self._demand += (self._came / seconds - self._demand) / _BEATS_SEEN
+        now_s = self._clock()
         if self._ended:
-            is_late = (2 * self._late > self._ended or self._was_pushed_back) and now_s > self._excused_s
+            is_late = 2 * (self._late + self._pushed_back) > self._ended and now_s > self._excused_s
             self._late_beats = self._late_beats + 1 if is_late else 0
-        self._ended, self._late, self._was_pushed_back = 0, 0, False
-        if not self._is_strained and self._late_beats >= _LATE_BEATS:
-            self._is_strained, self._refused_s = True, now_s
-        elif self._is_strained and now_s - self._refused_s > _CALM_S:
-            self._is_strained, self._late_beats = False, 0
+        self._came = self._ended = self._late = self._pushed_back = 0
+        if self._late_beats >= _LATE_BEATS and self.under_way >= _BACKLOG:
+            self._is_strained = True
+        if self._demand > self._rate * _EXCESS:
+            self._exceeded_s = now_s
+        elif now_s - self._exceeded_s > _CALM_S:
+            self._is_strained = False
         self._window = self._fitting() if self._is_strained else self._limit
         self._under_way_shown.set(self.under_way)
         self._window_shown.set(self._window)
