@@ -26,6 +26,9 @@ class Session(LeaseSession, Protocol):
     async def movements_done(self, references: list[str]) -> dict[str, Moved]:
         """The movements that are done, of those that these references name (``ledger.py``)."""
 
+    async def warm_up(self) -> None:
+        """Do beforehand what the first settlement would wait for; nothing changes."""
+
     async def hash_at(self, sequence: int) -> bytes | None:
         """The hash of one journal row, None where there is no such row."""
 
