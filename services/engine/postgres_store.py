@@ -9,7 +9,7 @@ from services.engine.journal import JournalRow
 from services.engine.lease import SHARD, Lease
 from services.engine.projection import Projection
 from services.engine.settings import EngineSettings
-from services.engine.settlement import settle
+from services.engine.settlement import Tails, settle
 from services.engine.snapshots import Taken
 from services.infra import postgres
 from services.infra.postgres import Connection
@@ -53,6 +53,7 @@ class PostgresStore:
 class PostgresSession:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._tails = Tails()
 
     async def read_lease(self) -> tuple[int, bool]:
         epoch, expired = await self._connection.fetchrow(_READ_SQL, SHARD)  # type: ignore[misc]
@@ -79,7 +80,7 @@ class PostgresSession:
         await self._connection.execute("SELECT pg_advisory_unlock($1, $2)", _LOCK_SPACE, epoch % 2**31)
 
     async def settle(self, row: JournalRow, projection: Projection, *, lease_ttl_ms: int) -> None:
-        await settle(self._connection, row, projection, lease_ttl_ms=lease_ttl_ms)
+        await settle(self._connection, row, projection, self._tails, lease_ttl_ms=lease_ttl_ms)
 
     async def hash_at(self, sequence: int) -> bytes | None:
         return await journal.hash_at(self._connection, sequence)
