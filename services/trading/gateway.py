@@ -5,9 +5,9 @@ answers at once and a loaded one gets more efficient (docs/performance.md measur
 
 Requests of one account keep their order. Accounts take turns: a parcel has one request of each that waits, then another
 of each, so who sends much delays himself. One account may have ``gateway_account_limit`` requests waiting. Altogether
-no more wait than are answered soon (``gateway_busy_limit``); while no engine answers, as during a hand-over, more may
-(``gateway_queue_limit``). Whatever is past a bound is refused at once. While the process is overloaded (``shedding``),
-what has waited too long already is refused instead of sent.
+no more are under way than are answered soon (``gateway_busy_limit``); while no engine answers, as in a hand-over, more
+may wait (``gateway_queue_limit``). Whatever is past a bound is refused at once. While the process is overloaded
+(``shedding``), what has waited too long already is refused instead of sent.
 
 What the client may hear is decided by what is certain. A POST that never reached an engine, or reached one that is not
 active, was certainly not carried out: it is tried again with the next engine until the requests' deadline, then refused
@@ -262,12 +262,14 @@ class Gateway:
     def _note_no_engine(self) -> None:
         if self._has_engine:
             self._has_engine = False
+            self._shedding.is_patient = True
             self._alone_since_s = asyncio.get_running_loop().time()
             _log.info("engine_gone", url=self._engine_urls[0])
 
     def _note_engine(self) -> None:
         if not self._has_engine:
             self._has_engine = True
+            self._shedding.is_patient = False
             pause_s = asyncio.get_running_loop().time() - self._alone_since_s
             metrics.ENGINE_PAUSES.observe(pause_s)
             self._shedding.excuse(2 * pause_s)

@@ -39,7 +39,7 @@ _BACKLOG: Final = 128
 _BEATS_SEEN: Final = 12
 # However slow answers are, so many may always be under way; more or less by this part of it for some callers.
 WINDOW_MIN: Final = 24
-_SPARE: Final = 0.25
+_SPARE: Final = 0.5
 # What is left for waiting when the loop is as late as all of it.
 _WAIT_SHARE_MIN: Final = 0.2
 
@@ -63,9 +63,20 @@ class Shedding:
     """One kind of requests. ``enter`` before each and ``leave`` after it, and let it have its ``beat``."""
 
     def __init__(
-        self, kind: str, *, objective_ms: int, wait_ms: int, limit: int, clock: Callable[[], float] = monotonic
+        self,
+        kind: str,
+        *,
+        objective_ms: int,
+        wait_ms: int,
+        limit: int,
+        patient_limit: int,
+        clock: Callable[[], float] = monotonic,
     ) -> None:
-        """``limit`` holds always: nothing may need memory without bound."""
+        """``limit`` holds always, so that no flood is let in before it is seen to be one; ``patient_limit`` instead
+        while ``is_patient``: what waits for an engine is no flood.
+        """
+        self.is_patient = False
+        self._patient_limit = patient_limit
         self._clock = clock
         self._objective_s = objective_ms / 1000
         self._wait_s = wait_ms / 1000
@@ -73,6 +84,7 @@ class Shedding:
         self._callers: dict[bytes, int] = {}
         # Since the last beat: what came, what ended, late or only to be refused; and beats that were mostly late.
         self._came = self._ended = self._late = self._pushed_back = self._late_beats = 0
+        self._refusals = 0
         self._demand = self._rate = self._lag_s = 0.0
         self._exceeded_s = self._excused_s = 0.0
         self._window = limit
@@ -94,7 +106,7 @@ class Shedding:
     def enter(self, name_caller: Callable[[], bytes]) -> Ticket | None:
         """None if the request is to be refused. Who calls is asked only if it matters."""
         self._came += 1
-        caller, bound = b"", self._limit
+        caller, bound = b"", self._patient_limit if self.is_patient else self._limit
         if self._is_strained:
             caller = name_caller()
             bound = self._bound(self._callers.get(caller, 0))
@@ -106,8 +118,16 @@ class Shedding:
             self._callers[caller] = self._callers.get(caller, 0) + 1
         return Ticket(self, caller, self._clock())
 
+    def turns_away(self, caller: bytes) -> bool:
+        """Refuse one if it would not be let in, else do nothing."""
+        if not self._is_strained or self.under_way < self._bound(self._callers.get(caller, 0)):
+            return False
+        self._came += 1
+        self.refuse()
+        return True
+
     def refuse(self) -> None:
-        self._refused.inc()
+        self._refusals += 1
 
     def push_back(self) -> None:
         """What was let in had to be refused for want of room behind the gate."""
@@ -140,6 +160,8 @@ class Shedding:
         self._rate += (max(0, self._ended - self._pushed_back) / seconds - self._rate) / _BEATS_SEEN
         self._demand += (self._came / seconds - self._demand) / _BEATS_SEEN
         now_s = self._clock()
+        self._refused.inc(self._refusals)
+        self._refusals = 0
         if self._ended:
             is_late = 2 * (self._late + self._pushed_back) > self._ended and now_s > self._excused_s
             self._late_beats = self._late_beats + 1 if is_late else 0
@@ -170,11 +192,27 @@ class TradingGate:
     def __init__(self, settings: TradingSettings) -> None:
         objective_ms, wait_ms = settings.objective_ms, settings.overload_wait_ms
         self.refusal = errors.OVERLOADED.body()
+        self.caller_header = _API_KEY
         self._trusted_proxies = settings.trusted_proxies
-        # Past the gateway's own bounds nothing need get.
-        limit = settings.gateway_queue_limit + settings.gateway_parcel_limit
-        self.orders = Shedding("orders", objective_ms=objective_ms, wait_ms=wait_ms, limit=limit)
-        self.reads = Shedding("reads", objective_ms=objective_ms, wait_ms=wait_ms, limit=settings.reads_limit)
+        self.orders = Shedding(
+            "orders",
+            objective_ms=objective_ms,
+            wait_ms=wait_ms,
+            limit=settings.gateway_busy_limit,
+            # Past the gateway's own bound nothing need get.
+            patient_limit=settings.gateway_queue_limit + settings.gateway_parcel_limit,
+        )
+        reads_limit = settings.reads_limit
+        self.reads = Shedding(
+            "reads", objective_ms=objective_ms, wait_ms=wait_ms, limit=reads_limit, patient_limit=reads_limit
+        )
+
+    @property
+    def is_strained(self) -> bool:
+        return self.orders.is_strained or self.reads.is_strained
+
+    def turns_away(self, method: str, caller: bytes) -> bool:
+        return self.of(method).turns_away(caller)
 
     def concerns(self, target: bytes) -> bool:
         return target.startswith(_PATHS)

@@ -20,7 +20,10 @@ class Turnstile:
 
     def __init__(self) -> None:
         self.refusal = b'{"code":-1008}'
+        self.caller_header = b"x-key"
         self.is_open = True
+        self.is_strained = False
+        self.turned_away: list[tuple[str, bytes]] = []
         self.entered = self.inside = 0
 
     def concerns(self, target: bytes) -> bool:
@@ -33,6 +36,11 @@ class Turnstile:
         self.entered += 1
         self.inside += 1
         return self
+
+    def turns_away(self, method: str, caller: bytes) -> bool:
+        if not self.is_open:
+            self.turned_away.append((method, caller))
+        return not self.is_open
 
     def leave(self, ticket: object) -> None:
         assert ticket is self
@@ -91,6 +99,62 @@ async def test_who_is_refused_keeps_his_connection() -> None:
         assert (await answer(reader))[2] == b"took 1"
         assert (gate.entered, gate.inside) == (2, 0)
         writer.close()
+
+
+async def test_a_whole_request_is_turned_away_by_its_bytes() -> None:
+    gate = Turnstile()
+    gate.is_strained, gate.is_open = True, False
+    async with serving(gate) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for request in (
+            post("/api/order", b"abc", "X-Key: Mine\r\nConnection: keep-alive\r\n"),
+            b"GET /api/depth?a=b HTTP/1.1\r\nHost: x\r\nx-key: Mine\r\n\r\n",
+        ):
+            writer.write(request)
+            status, head, content = await answer(reader)
+            assert (status, content) == (503, gate.refusal)
+            assert b"\r\ndate: " in head.lower()
+        assert gate.turned_away == [("POST", b"Mine"), ("GET", b"Mine")]
+        gate.is_open = True
+        writer.write(post("/api/order", b"abc", "X-Key: Mine\r\n"))
+        assert (await answer(reader))[2] == b"took 3"
+        writer.close()
+    assert (gate.entered, gate.inside) == (1, 0)
+
+
+KEY = "X-Key: Mine\r\n"
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [post("/api/order", b"abc", KEY)[:-1], b"c"],
+        [post("/api/order", b"abc", KEY) * 2],
+        [post("/api/order", b"abc")],
+        [post("/api/order", b"abc", KEY + "Content-Length: 3\r\n")],
+        [post("/api/order", b"abc", KEY + "Transfer-Encoding: chunked\r\n")],
+        [post("/api/order", b"abc", KEY + "Connection: close\r\n")],
+        [post("/api/order", b"abc", KEY + "Connection: Keep-Alive, Upgrade\r\nUpgrade: h2c\r\n")],
+        [post("/api/order", b"abc", KEY + "Expect: 100-continue\r\n")],
+        [post("/api/order", b"abc", KEY).replace(b"Host: x\r\n", b"Host: x\n")],
+        [post("/api/order", b"abc", KEY).replace(b"Host: x\r\n", b"Host: x\r\n y\r\n")],
+        [post("/api/order", b"abc", KEY).replace(b"HTTP/1.1", b"HTTP/1.0")],
+        [post("/health", b"abc", KEY)],
+    ],
+)
+async def test_what_is_not_certainly_one_usual_request_is_left_to_the_parser(parts: list[bytes]) -> None:
+    """Where one request ends and the next begins is nothing to be guessed."""
+    gate = Turnstile()
+    gate.is_strained, gate.is_open = True, False
+    async with serving(gate) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for part in parts:
+            writer.write(part)
+            await writer.drain()
+            await asyncio.sleep(0.02)
+        await reader.read(1)
+        writer.close()
+    assert gate.turned_away == []
 
 
 async def test_requests_that_follow_each_other_closely_are_answered_in_order() -> None:

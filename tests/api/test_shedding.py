@@ -32,7 +32,9 @@ class Process:
 
     def __init__(self) -> None:
         self.clock = Clock()
-        self.shedding = Shedding("orders", objective_ms=OBJECTIVE_MS, wait_ms=WAIT_MS, limit=LIMIT, clock=self.clock)
+        self.shedding = Shedding(
+            "orders", objective_ms=OBJECTIVE_MS, wait_ms=WAIT_MS, limit=LIMIT, patient_limit=2 * LIMIT, clock=self.clock
+        )
 
     def enter(self, count: int, caller: bytes = MODEST) -> list[Ticket]:
         tickets = [self.shedding.enter(lambda: caller) for _ in range(count)]
@@ -93,6 +95,9 @@ def test_nothing_is_refused_because_a_machine_is_slow() -> None:
 def test_without_strain_only_memory_is_bounded() -> None:
     process = Process()
     assert len(process.enter(LIMIT + 10)) == LIMIT
+    # What waits for an engine is no flood.
+    process.shedding.is_patient = True
+    assert len(process.enter(2 * LIMIT)) == LIMIT
 
 
 def test_late_answers_bound_what_is_under_way_to_what_is_answered_in_time() -> None:
