@@ -82,7 +82,7 @@ def form() -> str:
 
 
 class _Finder(MetaPathFinder):
-    """Finds the compiled form of the core's modules. A library that cannot be opened is an error, not plain Python."""
+    """Finds the compiled form of the core's modules: of all or of none. One that cannot be opened is an error."""
 
     def find_spec(
         self,
@@ -90,14 +90,14 @@ class _Finder(MetaPathFinder):
         path: Sequence[str] | None = None,  # noqa: ARG002
         target: ModuleType | None = None,  # noqa: ARG002
     ) -> ModuleSpec | None:
-        if fullname != LIBRARY and not fullname.startswith(("services.engine.core.", "services.domain.money")):
+        package, _, module = fullname.rpartition(".")
+        in_core = package == "services.engine.core" and module not in _NOT_COMPILED
+        if not in_core and fullname not in ("services.domain.money", LIBRARY):
             return None
         build = directory()
         if build is None:
             return None
         library = build.joinpath(*fullname.split(".")).with_suffix(SUFFIX)
-        if not library.exists():
-            return None
         return spec_from_file_location(fullname, library, loader=ExtensionFileLoader(fullname, str(library)))
 
 

@@ -16,6 +16,7 @@ from services.domain.events import (
     AccountStatusSet,
     AccountTermsSet,
     BalanceChanged,
+    BookChanged,
     Event,
     FundsDeposited,
     FundsTransferred,
@@ -82,6 +83,9 @@ class Projection:
                     self.trades.append(event)
                 case OrderAccepted() | OrderCanceled() | OrderExpired() | OrderTriggered():
                     self.orders[event.order.order_id] = event.order
+                case BookChanged():
+                    # Nobody reads the book from a table. Nearly every command has one, so it is passed over here.
+                    pass
                 case _:
                     self._fold_rare(event)
 
@@ -249,20 +253,20 @@ def order_row(order: OrderState) -> Row:
         order.account_id,
         order.symbol,
         order.client_order_id,
-        order.side.value,
-        order.type.value,
-        order.time_in_force.value,
+        order.side.text,
+        order.type.text,
+        order.time_in_force.text,
         order.price_e8,
         order.quantity_e8,
         order.quote_quantity_e8,
         order.executed_e8,
         order.executed_quote_e8,
-        order.status.value,
+        order.status.text,
         order.created_us,
         order.updated_us,
         order.working_us,
-        order.expiry_reason.value,
-        order.self_trade_prevention.value,
+        order.expiry_reason.text,
+        order.self_trade_prevention.text,
         None if order.details is None else msgspec.json.encode(order.details).decode(),
         order.status in OPEN_STATUSES,
     )

@@ -21,6 +21,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from services.infra.gate import Gate, behind
 from services.infra.settings import ServiceSettings
 from services.infra.websocket import PING_INTERVAL_S, PING_TIMEOUT_S, FramingProtocol
 
@@ -38,6 +39,11 @@ REQUEST_ID_HEADER: Final = "X-Request-Id"
 
 _log: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(__name__)
 _request_id = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+
+
+def is_request_id(text: str) -> bool:
+    """Whether a caller's own id is taken over."""
+    return _request_id.fullmatch(text) is not None
 
 
 class BodyTooLarge(Exception):
@@ -90,7 +96,7 @@ class RequestId:
             await self._app(scope, receive, send)
             return
         given = Headers(scope=scope).get(REQUEST_ID_HEADER, "")
-        request_id = given if _request_id.fullmatch(given) else uuid.uuid4().hex
+        request_id = given if is_request_id(given) else uuid.uuid4().hex
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -130,8 +136,11 @@ def run(
     settings: ServiceSettings,
     before_shutdown: BeforeShutdown | None = None,
     tls: TlsListener | None = None,
+    gate: Gate | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then let requests in flight finish.
+
+    ``gate`` is asked before anything is spent on a request; the application has its ``GateKeeper``.
 
     ``before_shutdown`` is awaited then, while requests are still served and WebSockets open. With ``tls`` the same
     application, with all it holds, and the same limits are behind two ports.
@@ -149,6 +158,7 @@ def run(
         timeout_graceful_shutdown=settings.shutdown_timeout_s,
         limit_concurrency=MAX_CONNECTIONS,
         backlog=LISTEN_BACKLOG,
+        http="httptools" if gate is None else behind(gate),  # type: ignore[arg-type]
         h11_max_incomplete_event_size=MAX_HEADER_BYTES,
         ws=FramingProtocol,
         ws_max_size=MAX_MESSAGE_BYTES,

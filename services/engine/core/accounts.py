@@ -48,42 +48,55 @@ class Accounts:
         self.frozen: set[int] = set()
         self._touched: list[Balance] = []
 
+    def find(self, account_id: int, asset: str) -> Balance | None:
+        """The balance, if the account has ever had any of the asset."""
+        return self.balances.get(account_id, _NONE).get(asset)
+
     def free(self, account_id: int, asset: str) -> int:
-        balance = self.balances.get(account_id, _NONE).get(asset)
+        balance = self.find(account_id, asset)
         return balance.free_e8 if balance is not None else 0
 
     def total(self, account_id: int, asset: str) -> int:
-        balance = self.balances.get(account_id, _NONE).get(asset)
+        balance = self.find(account_id, asset)
         return balance.total_e8 if balance is not None else 0
 
-    def touch(self, account_id: int, asset: str) -> Balance:
-        """Return the balance in order to change it; it starts at zero."""
+    def balance(self, account_id: int, asset: str) -> Balance:
+        """Return the balance; it starts at zero."""
         balances = self.balances.get(account_id)
         if balances is None:
             balances = self.balances[account_id] = {}
         balance = balances.get(asset)
         if balance is None:
             balance = balances[asset] = Balance(account_id, asset)
+        return balance
+
+    def touch(self, account_id: int, asset: str) -> Balance:
+        """Return the balance in order to change it."""
+        balance = self.balance(account_id, asset)
+        self._note(balance)
+        return balance
+
+    def _note(self, balance: Balance) -> None:
+        """It is about to change, which is to be told."""
         if not balance.is_touched:
             balance.is_touched = True
             self._touched.append(balance)
-        return balance
 
-    def lock(self, account_id: int, asset: str, amount_e8: int) -> None:
-        balance = self.touch(account_id, asset)
+    def lock(self, balance: Balance, amount_e8: int) -> None:
+        self._note(balance)
         balance.free_e8 -= amount_e8
         balance.locked_e8 += amount_e8
         assert balance.free_e8 >= 0, "admission checks the free balance before anything is locked"
 
-    def unlock(self, account_id: int, asset: str, amount_e8: int) -> None:
-        balance = self.touch(account_id, asset)
+    def unlock(self, balance: Balance, amount_e8: int) -> None:
+        self._note(balance)
         balance.locked_e8 -= amount_e8
         balance.free_e8 += amount_e8
         assert balance.locked_e8 >= 0, "an order never releases more than it reserved"
 
-    def pay(self, account_id: int, asset: str, locked_e8: int, paid_e8: int) -> None:
+    def pay(self, balance: Balance, locked_e8: int, paid_e8: int) -> None:
         """Pay out of ``locked_e8`` that was reserved for it; the rest becomes free again."""
-        balance = self.touch(account_id, asset)
+        self._note(balance)
         balance.locked_e8 -= locked_e8
         balance.free_e8 += locked_e8 - paid_e8
         assert balance.locked_e8 >= 0 and paid_e8 <= locked_e8, "a trade never costs more than was reserved"

@@ -17,7 +17,7 @@ from services.domain.orders import (
 )
 from services.domain.refusals import ORDER_FILTERS, Refusal
 from services.engine.core import filters
-from services.engine.core.accounts import Accounts
+from services.engine.core.accounts import Accounts, Balance
 from services.engine.core.form import is_well_formed
 from services.engine.core.listing import Listing
 from services.engine.core.placement import Placement
@@ -31,9 +31,12 @@ _MARKET: Final = OrderType.MARKET
 
 
 class Admitted:
-    """What the order asks for, the price it will work at (0 for any), and what it needs of the asset it pays with."""
+    """What the order asks for, the price it will work at (0 for any), and what it needs of the asset it pays with.
 
-    __slots__ = ("limit_e8", "need_e8", "quantity_e8", "self_trade_prevention")
+    ``funds`` is the balance that has it, once that has been checked.
+    """
+
+    __slots__ = ("funds", "limit_e8", "need_e8", "quantity_e8", "self_trade_prevention")
 
     def __init__(
         self, quantity_e8: int, limit_e8: int, need_e8: int, self_trade_prevention: SelfTradePrevention
@@ -42,6 +45,7 @@ class Admitted:
         self.limit_e8 = limit_e8
         self.need_e8 = need_e8
         self.self_trade_prevention = self_trade_prevention
+        self.funds: Balance | None = None
 
 
 class Admission:
@@ -65,8 +69,10 @@ class Admission:
             if refusal is not None:
                 return refusal
         asset = self._listing.paying_asset(placement.side)
-        if self._accounts.free(placement.account_id, asset) < admitted.need_e8:
+        funds = self._accounts.find(placement.account_id, asset)
+        if (0 if funds is None else funds.free_e8) < admitted.need_e8:
             return Refusal.INSUFFICIENT_BALANCE
+        admitted.funds = funds
         return admitted
 
     def admit_unfunded(
@@ -80,7 +86,8 @@ class Admission:
             return Refusal.ACCOUNT_FROZEN
         if not listing.takes_orders:
             return Refusal.MARKET_CLOSED
-        if placement.client_order_id in listing.open_orders(placement.account_id).by_name:
+        own = listing.open_orders(placement.account_id)
+        if placement.client_order_id in own.by_name:
             return Refusal.DUPLICATE_CLIENT_ORDER_ID
         prevention = self._prevention(placement)
         if prevention not in listing.rules.allowed_self_trade_prevention:
@@ -93,7 +100,9 @@ class Admission:
             refusal = filters.max_position(placement, admitted.quantity_e8, listing, self._accounts)
         if refusal is None and counts and placement.type is not _MARKET:
             is_algo, is_iceberg = placement.type in CONTINGENT_TYPES, placement.iceberg_e8 > 0
-            refusal = filters.order_counts(placement.account_id, 1, is_algo, is_iceberg, listing, self._listings, venue)
+            refusal = filters.order_counts(
+                placement.account_id, own, 1, is_algo, is_iceberg, listing, self._listings, venue
+            )
         if refusal is None and venue.max_order_amounts_e8:
             price = admitted.limit_e8 or listing.last_price_e8
             refusal = filters.max_asset(admitted.quantity_e8, price, listing.rules, venue)

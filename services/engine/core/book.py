@@ -28,6 +28,7 @@ from services.domain.orders import (
     Side,
     TimeInForce,
 )
+from services.engine.core.accounts import Balance
 
 if TYPE_CHECKING:
     from services.engine.core.order_lists import OrderList
@@ -99,7 +100,8 @@ class Order:
     """An order inside the core.
 
     ``limit_e8`` is the worst price it may trade at now, 0 for any. ``remaining_e8`` is what it may still trade, of
-    which ``hidden_e8`` is not shown. ``reserved_e8`` is what it holds of its owner's locked balance.
+    which ``hidden_e8`` is not shown. ``reserved_e8`` is what it holds of its owner's locked balance, which is ``funds``
+    once it has been looked up. ``is_registered`` while it is among the open orders.
     """
 
     __slots__ = (
@@ -109,7 +111,9 @@ class Order:
         "executed_e8",
         "executed_quote_e8",
         "expiry_reason",
+        "funds",
         "hidden_e8",
+        "is_registered",
         "level",
         "limit_e8",
         "next",
@@ -169,6 +173,8 @@ class Order:
         self.expiry_reason = _NO_EXPIRY
         self.self_trade_prevention = self_trade_prevention
         self.reserved_e8 = 0
+        self.is_registered = False
+        self.funds: Balance | None = None
         self.level: Level | None = None
         self.previous: Order | None = None
         self.next: Order | None = None
@@ -213,14 +219,15 @@ class Order:
 
 
 class Level:
-    """All orders at one price, oldest first."""
+    """All orders at one price, oldest first. ``is_touched`` while the current command has changed it and not told."""
 
-    __slots__ = ("head", "hidden_e8", "price_e8", "quantity_e8", "tail")
+    __slots__ = ("head", "hidden_e8", "is_touched", "price_e8", "quantity_e8", "tail")
 
     def __init__(self, price_e8: int) -> None:
         self.price_e8 = price_e8
         self.quantity_e8 = 0
         self.hidden_e8 = 0
+        self.is_touched = False
         self.head: Order | None = None
         self.tail: Order | None = None
 
@@ -267,7 +274,7 @@ class PriceLevels:
         self._sign = 1 if best_is_highest else -1
         self._keys: list[int] = []
         self.levels: dict[int, Level] = {}
-        self.touched: dict[int, None] = {}
+        self.touched: list[Level] = []
 
     def best(self) -> Level | None:
         return self.levels[self._keys[-1] * self._sign] if self._keys else None
@@ -295,23 +302,23 @@ class PriceLevels:
         """Put the order behind all others at this price."""
         level = self.levels.get(price_e8)
         if level is None:
-            level = self.levels[price_e8] = Level(price_e8)
+            level = self.levels[price_e8] = self._gone(price_e8) or Level(price_e8)
             insort(self._keys, price_e8 * self._sign)
         level.append(order)
         level.quantity_e8 += order.remaining_e8
         level.hidden_e8 += order.hidden_e8
-        self.touched[price_e8] = None
+        self._touch(level)
 
     def take(self, level: Level, quantity_e8: int) -> None:
         """Note that ``quantity_e8`` of the level is gone: traded, prevented or amended away."""
         level.quantity_e8 -= quantity_e8
-        self.touched[level.price_e8] = None
+        self._touch(level)
 
     def hide(self, level: Level, order: Order, hidden_e8: int) -> None:
         """Let the order hide this much of what it has left."""
         level.hidden_e8 += hidden_e8 - order.hidden_e8
         order.hidden_e8 = hidden_e8
-        self.touched[level.price_e8] = None
+        self._touch(level)
 
     def remove(self, order: Order) -> None:
         """Take the order and whatever it has left out of its level."""
@@ -320,19 +327,33 @@ class PriceLevels:
         level.unlink(order)
         level.quantity_e8 -= order.remaining_e8
         level.hidden_e8 -= order.hidden_e8
-        self.touched[level.price_e8] = None
+        self._touch(level)
         if level.head is None:
             del self.levels[level.price_e8]
             del self._keys[bisect_left(self._keys, level.price_e8 * self._sign)]
 
+    def _touch(self, level: Level) -> None:
+        if not level.is_touched:
+            level.is_touched = True
+            self.touched.append(level)
+
+    def _gone(self, price_e8: int) -> Level | None:
+        """The level at this price that the current command has emptied, if it did: each is told once."""
+        for level in self.touched:
+            if level.price_e8 == price_e8:
+                return level
+        return None
+
     def changed_levels(self) -> tuple[tuple[int, int], ...]:
         """New (price, shown quantity) of every level touched since the last call, 0 where the level is gone."""
-        changes = []
-        for price_e8 in self.touched:
-            level = self.levels.get(price_e8)
-            changes.append((price_e8, 0 if level is None else level.quantity_e8 - level.hidden_e8))
+        changes = tuple([(level.price_e8, level.quantity_e8 - level.hidden_e8) for level in self.touched])
+        self.forget_changes()
+        return changes
+
+    def forget_changes(self) -> None:
+        for level in self.touched:
+            level.is_touched = False
         self.touched.clear()
-        return tuple(changes)
 
     def depth(self, limit: int) -> list[tuple[int, int]]:
         """The best ``limit`` levels as (price, shown quantity), best first."""

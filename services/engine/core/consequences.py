@@ -155,7 +155,7 @@ class Consequences:
             asset = self._turn.listing.paying_asset(order.side)
             if self._turn.accounts.free(order.account_id, asset) < missing_e8:
                 return False
-            self._turn.accounts.lock(order.account_id, asset, missing_e8)
+            self._turn.accounts.lock(self._turn.funds(order), missing_e8)
             order.reserved_e8 = need_e8
         elif missing_e8 < 0:
             self._turn.release(order, -missing_e8)

@@ -161,9 +161,10 @@ class Exchange:
     def _enter(self, turn: Turn, placement: Placement, admitted: Admitted) -> None:
         order = self._new_order(placement, admitted)
         order.reserved_e8 = admitted.need_e8
+        order.funds = admitted.funds
         if placement.type not in CONTINGENT_TYPES:
             order.working_us = self.now_us
-        self.accounts.lock(placement.account_id, turn.listing.paying_asset(placement.side), admitted.need_e8)
+        self.accounts.lock(turn.funds(order), admitted.need_e8)
         turn.events.append(OrderAccepted(order.state()))
         turn.enter(order)
 
@@ -187,16 +188,15 @@ class Exchange:
 
     def _find(self, command: CancelOrder | AmendOrder) -> Order | Refusal:
         """The open order a command names, by order id first."""
-        listing = self.listings.get(command.symbol)
-        if listing is None:
+        desk = self._desks.get(command.symbol)
+        if desk is None:
             return Refusal.UNKNOWN_SYMBOL
-        if command.order_id:
-            order = self.orders.get(command.order_id)
-        else:
-            order = listing.open_orders(command.account_id).by_name.get(command.client_order_id)
-        if order is None or order.account_id != command.account_id or order.symbol != command.symbol:
+        listing = desk.listing
+        order_id, account_id, name = command.order_id, command.account_id, command.client_order_id
+        order = self.orders.get(order_id) if order_id else listing.open_orders(account_id).by_name.get(name)
+        if order is None or order.account_id != account_id or order.symbol != listing.rules.symbol:
             return Refusal.UNKNOWN_ORDER
-        if command.client_order_id and order.client_order_id != command.client_order_id:
+        if name and order.client_order_id != name:
             return Refusal.CLIENT_ORDER_ID_MISMATCH
         return order
 
@@ -323,7 +323,7 @@ class Exchange:
             for leg in tied.legs[1:]:
                 leg.status = OrderStatus.PENDING_NEW
                 turn.register(leg)
-        self.accounts.lock(holder.account_id, turn.listing.paying_asset(holder.side), need_e8)
+        self.accounts.lock(turn.funds(holder), need_e8)
         holder.reserved_e8 = need_e8
         for leg in entering:
             if leg.type not in CONTINGENT_TYPES:

@@ -102,6 +102,7 @@ def max_asset(quantity_e8: int, price_e8: int, rules: Rules, venue: Venue) -> Re
 
 def order_counts(
     account_id: int,
+    here: OpenOrders,
     new: int,
     new_algo: int,
     new_iceberg: int,
@@ -111,7 +112,6 @@ def order_counts(
 ) -> Refusal | None:
     """Would so many new orders be more than one account may have open, here and in all markets?"""
     rules = listing.rules
-    here = listing.open_orders(account_id)
     if len(here.by_name) + new > rules.max_open_orders:
         return Refusal.MAX_NUM_ORDERS
     if new_algo and rules.max_algo_orders and here.algo_count + new_algo > rules.max_algo_orders:

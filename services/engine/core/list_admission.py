@@ -85,8 +85,9 @@ class ListAdmission:
         orders = command.orders
         algo = sum(order.type in CONTINGENT_TYPES for order in orders)
         icebergs = sum(order.iceberg_e8 > 0 for order in orders)
+        own = self._listing.open_orders(command.account_id)
         return filters.order_counts(
-            command.account_id, len(orders), algo, icebergs, self._listing, self._listings, venue
+            command.account_id, own, len(orders), algo, icebergs, self._listing, self._listings, venue
         ) or filters.list_counts(command.account_id, self._listing, self._listings, venue)
 
     def _refuse_prices(self, command: PlaceOrderList) -> Refusal | None:

@@ -105,6 +105,7 @@ class Listing:
 
     def index(self, order: Order) -> None:
         """Count the order among its owner's open ones."""
+        order.is_registered = True
         orders = self.open_by_account.get(order.account_id)
         if orders is None:
             orders = self.open_by_account[order.account_id] = OpenOrders()
@@ -114,6 +115,7 @@ class Listing:
 
     def forget(self, order: Order) -> None:
         """The order is no longer open."""
+        order.is_registered = False
         orders = self.open_by_account[order.account_id]
         del orders.by_name[order.client_order_id]
         if order.special is not None:
@@ -139,8 +141,8 @@ class Listing:
 
     def forget_changes(self) -> None:
         """After a restore, what was put on the book is not news."""
-        self.book.bids.touched.clear()
-        self.book.asks.touched.clear()
+        self.book.bids.forget_changes()
+        self.book.asks.forget_changes()
 
 
 _NO_ORDERS: Final = OpenOrders()

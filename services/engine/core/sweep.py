@@ -6,7 +6,6 @@ would, slice by slice of its icebergs; else a sweep costs one step per price lev
 
 from collections import deque
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from services.domain.money import notional_exact
 from services.domain.orders import SelfTradePrevention, Side
@@ -17,24 +16,30 @@ from services.engine.core.listing import Listing
 _STOPS_AT_OWN = frozenset({SelfTradePrevention.EXPIRE_TAKER, SelfTradePrevention.EXPIRE_BOTH})
 
 
-class Sweep(NamedTuple):
+class Sweep:
     """What would be traded, and what of the quote asset that takes. ``short_e8`` was wanted and is not in reach."""
 
-    quantity_e8: int
-    quote_e8: int
-    short_e8: int
+    __slots__ = ("quantity_e8", "quote_e8", "short_e8")
+
+    def __init__(self, quantity_e8: int, quote_e8: int, short_e8: int) -> None:
+        self.quantity_e8 = quantity_e8
+        self.quote_e8 = quote_e8
+        self.short_e8 = short_e8
 
 
-class Offer(NamedTuple):
+class Offer:
     """A quantity at a price. An own one is not traded but counts against what the taker wants.
 
     It is paid for all the same if self-trade prevention transfers it from another account of the group.
     """
 
-    price_e8: int
-    quantity_e8: int
-    is_own: bool = False
-    is_paid: bool = True
+    __slots__ = ("is_own", "is_paid", "price_e8", "quantity_e8")
+
+    def __init__(self, price_e8: int, quantity_e8: int, *, is_own: bool = False, is_paid: bool = True) -> None:
+        self.price_e8 = price_e8
+        self.quantity_e8 = quantity_e8
+        self.is_own = is_own
+        self.is_paid = is_paid
 
 
 def sweep_for_quantity(

@@ -48,7 +48,7 @@ class Triggers:
         else:
             levels = self._levels_of(order)
             levels.add(order, special.stop_price_e8)
-            levels.touched.clear()
+            levels.forget_changes()
 
     def discard(self, order: Order) -> None:
         """Take the order out, if it has not been taken out as triggered before."""
@@ -56,7 +56,7 @@ class Triggers:
         if order.level is not None:
             levels = self._levels_of(order)
             levels.remove(order)
-            levels.touched.clear()
+            levels.forget_changes()
 
     def begin_trailing(self, price_e8: int, now_us: int) -> list[Order]:
         """Let the trailing stops that a trade at this price concerns follow the market from now on."""
@@ -92,7 +92,7 @@ def _pop(waiting: PriceLevels, price_e8: int) -> list[Order]:
         for order in level.orders():
             waiting.remove(order)
             popped.append(order)
-    waiting.touched.clear()
+    waiting.forget_changes()
     return popped
 
 

@@ -27,7 +27,7 @@ from services.domain.orders import (
     Side,
     TimeInForce,
 )
-from services.engine.core.accounts import Accounts
+from services.engine.core.accounts import Accounts, Balance
 from services.engine.core.average_price import SECOND_US
 from services.engine.core.book import Level, Order, PriceLevels
 from services.engine.core.listing import Listing
@@ -185,11 +185,11 @@ class Turn:
         rules, accounts = self.listing.rules, self.accounts
         if order.side is _BUY:
             reserved = notional_exact(order.limit_e8, quantity_e8) if order.limit_e8 else quote_e8
-            accounts.pay(order.account_id, rules.quote_asset, reserved, quote_e8)
+            accounts.pay(self.funds(order), reserved, quote_e8)
             accounts.receive(order.account_id, rules.base_asset, quantity_e8, fee_e8)
         else:
             reserved = quantity_e8
-            accounts.pay(order.account_id, rules.base_asset, reserved, quantity_e8)
+            accounts.pay(self.funds(order), reserved, quantity_e8)
             accounts.receive(order.account_id, rules.quote_asset, quote_e8, fee_e8)
         order.reserved_e8 -= reserved
 
@@ -201,15 +201,18 @@ class Turn:
         opposite.hide(level, maker, max(0, maker.remaining_e8 - maker.special.iceberg_e8))
 
     def _rest(self, order: Order) -> None:
-        """Wait on the book. Only an order that comes to life later can find its level full; see admission."""
+        """Wait on the book."""
         own_side = self.listing.book.own_side(order.side)
-        level = own_side.levels.get(order.limit_e8)
-        if level is not None and level.quantity_e8 + order.remaining_e8 > MAX_E8:
-            self.reject(order)
-            return
+        special = order.special
+        if special is not None:
+            # One that comes to life only now can find its level full; for the others see admission.
+            level = own_side.levels.get(order.limit_e8)
+            if level is not None and level.quantity_e8 + order.remaining_e8 > MAX_E8:
+                self.reject(order)
+                return
+            if special.iceberg_e8:
+                order.hidden_e8 = max(0, order.remaining_e8 - special.iceberg_e8)
         self.register(order)
-        if order.special is not None and order.special.iceberg_e8:
-            order.hidden_e8 = max(0, order.remaining_e8 - order.special.iceberg_e8)
         own_side.add(order, order.limit_e8)
 
     # Self-trade prevention
@@ -313,7 +316,7 @@ class Turn:
         self.end(order, OrderStatus.EXPIRED, ExpiryReason.REJECTED)
 
     def register(self, order: Order) -> None:
-        if order.order_id not in self.orders:
+        if not order.is_registered:
             self.orders[order.order_id] = order
             self.listing.index(order)
 
@@ -336,7 +339,8 @@ class Turn:
         """The order has ended: give back what it still reserves, and let its list know."""
         if order.reserved_e8:
             self.release(order, order.reserved_e8)
-        if self.orders.pop(order.order_id, None) is not None:
+        if order.is_registered:
+            del self.orders[order.order_id]
             self.listing.forget(order)
         if order.special is not None and order.special.order_list is not None:
             self.affected[order.order_id] = order
@@ -344,8 +348,16 @@ class Turn:
     def release(self, order: Order, amount_e8: int) -> None:
         if not amount_e8:
             return
-        self.accounts.unlock(order.account_id, self.listing.paying_asset(order.side), amount_e8)
+        self.accounts.unlock(self.funds(order), amount_e8)
         order.reserved_e8 -= amount_e8
+
+    def funds(self, order: Order) -> Balance:
+        """The balance that the order pays from."""
+        balance = order.funds
+        if balance is None:
+            balance = self.accounts.balance(order.account_id, self.listing.paying_asset(order.side))
+            order.funds = balance
+        return balance
 
     # What orders need to know of the book and of their list
 
@@ -365,7 +377,7 @@ class Turn:
         """Let the list see the fill after the match; keep what an OPO's working order receives for its pending ones."""
         if tied.pays_pending and order is tied.working and order.side is _BUY:
             keeper = tied.dependents[0]
-            self.accounts.lock(order.account_id, self.listing.rules.base_asset, received_e8)
+            self.accounts.lock(self.funds(keeper), received_e8)
             keeper.reserved_e8 += received_e8
         if order.remaining_e8:
             self.affected[order.order_id] = order
