@@ -56,7 +56,7 @@ _OPEN_ORDERS_SQL: Final = f"{_ORDER_SQL} WHERE is_open"
 _TRADES_SQL: Final = """
 SELECT symbol, trade_id, price_e8, quantity_e8, quote_e8, buyer_is_maker, taker_order_id, taker_account_id,
     taker_fee_e8, maker_order_id, maker_account_id, maker_fee_e8, aggregate_id
-FROM exchange.trades WHERE symbol = $1 AND time_us BETWEEN $2 AND $3 AND trade_id BETWEEN $4 AND $5
+FROM exchange.trades WHERE symbol = $1 AND time_us BETWEEN $2 AND $3 AND trade_id + 0 BETWEEN $4 AND $5
 """
 _TRANSFERS_SQL: Final = """
 SELECT reference, account_id, asset, amount_e8, kind, counterparty_id FROM exchange.transfers WHERE reference = ANY($1)
@@ -74,7 +74,7 @@ SELECT account_id, self_trade_prevention, maker_fee_rate_e8, taker_fee_rate_e8, 
 FROM exchange.account_terms
 """
 _AGGREGATE_SQL: Final = """
-SELECT aggregate_id FROM exchange.trades WHERE symbol = $1 AND time_us <= $2 AND trade_id <= $3
+SELECT aggregate_id FROM exchange.trades WHERE symbol = $1 AND time_us <= $2 AND trade_id + 0 <= $3
 ORDER BY time_us DESC, trade_id DESC LIMIT 1
 """
 _PREVENTED_SQL: Final = """

@@ -101,7 +101,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         statement_timeout_ms=settings.query_timeout_ms,
     )
     history = History(pool, await open_replica(settings))
-    gateway, principals = Gateway(settings), Principals(settings, client)
+    gateway, principals, present = Gateway(settings), Principals(settings, client), Present(pool)
     markets, feed, hub = Markets(pool), Feed(pool, client), Hub(settings.max_subscriptions)
     books, tape = Books(feed, gateway, JournalHead(pool)), Tape(feed, pool)
     streams = MarketStreams(hub, feed, books, tape)
@@ -113,7 +113,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.services = Services(
         settings,
         pool,
-        Present(pool),
+        present,
         history,
         gateway,
         markets,
@@ -130,6 +130,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         asyncio.create_task(gateway.run()),
         asyncio.create_task(principals.run()),
         asyncio.create_task(history.run()),
+        asyncio.create_task(present.floors.run()),
     ]
     await feed.start()
     telemetry.tell("sequence", lambda: feed.sequence)
