@@ -1,7 +1,7 @@
 """``crossbook history``: the partitions of orders and trades, and dropping those that are old (docs/operators.md).
 
 These act on the database as the owner of its tables, not through the engine. Beside the exchange in a data directory
-they find another one by ``CROSSBOOK_DATABASE_URL``, the owner's; in a container as ``python -m services.local history``.
+they find another one by ``CROSSBOOK_DATABASE_URL``, its owner's; in a container: ``python -m services.local history``.
 """
 
 import asyncio
