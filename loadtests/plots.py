@@ -16,6 +16,10 @@ from loadtests import results
 
 SIZE_INCHES: Final = (7.2, 4.2)
 DOTS_PER_INCH: Final = 90
+# As in `takeover.py`, which reads no plots.
+BUCKET_MS: Final = 10.0
+BEFORE_MS: Final = 500.0
+AFTER_MS: Final = 1_500.0
 _NINES: Final = ((0.0, "0"), (0.9, "90"), (0.99, "99"), (0.999, "99.9"), (0.9999, "99.99"))
 
 
@@ -68,6 +72,22 @@ def _capacity(axes: Axes, result: dict[str, Any]) -> None:
     axes.legend(fontsize=7)
 
 
+def _route(axes: Axes, result: dict[str, Any]) -> None:
+    figures = result["figures"]
+    for name, label in (("empty_route", "an empty FastAPI route"), ("order_route", "the order route")):
+        rounds = figures[name]
+        axes.plot(
+            range(1, len(rounds) + 1),
+            [measured["processor_us"] for measured in rounds],
+            "o-",
+            label=f"{label}: {figures[name.replace('route', 'processor_us')]:.0f} µs",
+        )
+    axes.set(xlabel="round", ylabel="processor time per request (µs)", ylim=(0, None))
+    axes.set_title(f"The same core in turns: {figures['ratio_at_full_core']:.0%} of an empty route's rate", fontsize=10)
+    axes.grid(visible=True, alpha=0.3)
+    axes.legend(fontsize=8)
+
+
 def _snapshots(axes: Axes, result: dict[str, Any]) -> None:
     figures = result["figures"]
     for name, label in (("without_snapshots", "no snapshots"), ("with_snapshots", "one every 2 s")):
@@ -89,6 +109,23 @@ def _fanout(axes: Axes, result: dict[str, Any]) -> None:
     axes.set_title(f"Trades of one market to {steps[0]['subscribers']} subscribers", fontsize=10)
     axes.grid(visible=True, which="both", alpha=0.3)
     axes.legend(fontsize=8)
+
+
+def _takeover(axes: Axes, result: dict[str, Any]) -> None:
+    """Acknowledged orders around the signal, one line for each hand-over, the stages of the log of each marked."""
+    takeovers = result["figures"]["takeovers"]
+    for row, taken in enumerate(takeovers):
+        counts = taken["acknowledged"]
+        most = max(counts) or 1
+        times_ms = [BUCKET_MS * (number + 0.5) - BEFORE_MS for number in range(len(counts))]
+        heights = [row + 0.85 * count / most for count in counts]
+        axes.fill_between(times_ms, row, heights, step="mid", color=f"C{taken['kind'] == 'killed':d}", alpha=0.6)
+        for moment in taken["timeline"]:
+            axes.plot([moment["at_ms"]] * 2, [row, row + 0.9], color="black", linewidth=0.5)
+        axes.text(AFTER_MS, row + 0.4, f" {taken['kind']}\n {taken['pause_ms']:.0f} ms", fontsize=7, va="center")
+    axes.axvline(0, color="grey", linewidth=0.8, linestyle="--")
+    axes.set(xlabel="after the signal (ms)", xlim=(-BEFORE_MS, AFTER_MS), yticks=[])
+    axes.set_title(f"Orders acknowledged, {result['parameters']['rate']:.0f} requests/s, lines: what the logs say")
 
 
 def _growth(axes: Axes, result: dict[str, Any]) -> None:
@@ -138,10 +175,12 @@ def _nines(share: float) -> float:
 _PLOTS: Final[dict[str, Callable[[Axes, dict[str, Any]], None]]] = {
     "open_loop": _open_loop,
     "capacity": _capacity,
+    "route": _route,
     "snapshots": _snapshots,
     "fanout": _fanout,
     **{
         f"growth_{axis}": _growth
         for axis in ("core_orders", "core_accounts", "core_markets", "open_orders", "accounts", "history")
     },
+    "takeover": _takeover,
 }

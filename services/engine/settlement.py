@@ -212,6 +212,19 @@ class Tails:
             self._tails[trade[0]] = Tail(trade[1], trade[-1])
 
 
+# What orders, fills and cancels touch: nearly every batch is one of these.
+_USUAL: Final = (("orders", "balances"), ("orders", "trades", "candles", "balances"))
+
+
+async def warm_up(connection: Connection) -> None:
+    """Have the server prepare and plan the usual statements, under an epoch that nobody has: nothing is written."""
+    nobody = -1
+    for tables in _USUAL:
+        columns: list[list[Any]] = [[] for table in tables for _ in _PARTS[table].types]
+        await connection.fetchval(statement(tables), SHARD, 0, nobody, 0, b"", b"", b"", 0, *columns)
+    await connection.fetchrow(_LAST_AGGREGATE_SQL, "")
+
+
 async def settle(
     connection: Connection, row: JournalRow, projection: Projection, tails: Tails, *, lease_ttl_ms: int
 ) -> None:

@@ -1,7 +1,9 @@
 """Dropping old orders and trades: what goes, what stays, and that everything still adds up."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -40,7 +42,7 @@ class OldExchange:
         self._number = 0
 
     async def trade(self) -> None:
-        held = await lease.acquire(self._session, "old", ttl_ms=3_600_000, poll_ms=10)
+        held = await lease.acquire(self._session, "old", ttl_ms=3_600_000, pause=partial(asyncio.sleep, 0.01))
         self._epoch = held.epoch
         money = [
             Deposit(who, asset, 10**14, f"{who}{asset}") for who in (ALICE, BOB) for asset in ("USDT", "BTC", "ETH")
