@@ -158,7 +158,7 @@ def _resting(account_id: int, number: int, chance: random.Random) -> PlaceOrder:
         Side.BUY,
         OrderType.LIMIT,
         TimeInForce.GTC,
-        ONE_E8 // 10_000,
+        ONE_E8 // 5_000,
         price * ONE_E8 // 100,
     )
 
