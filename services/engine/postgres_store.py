@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from typing import Any, Final
 
-from services.engine import journal, snapshots
+from services.engine import journal, ledger, snapshots
 from services.engine.core.exchange import Exchange
+from services.engine.core.transfers import Moved
 from services.engine.journal import JournalRow
 from services.engine.lease import SHARD, Lease
 from services.engine.projection import Projection
@@ -91,6 +92,9 @@ class PostgresSession:
 
     async def settle(self, row: JournalRow, projection: Projection, *, lease_ttl_ms: int) -> None:
         await settle(self._connection, row, projection, self._tails, lease_ttl_ms=lease_ttl_ms)
+
+    async def movements_done(self, references: list[str]) -> dict[str, Moved]:
+        return await ledger.read_done(self._connection, references)
 
     async def warm_up(self) -> None:
         nobody = -1
