@@ -23,7 +23,7 @@ import typer
 import uvloop
 
 from loadtests import grown, plots, results
-from loadtests.conditions import describe
+from loadtests.conditions import GENERATOR, describe
 from loadtests.core import as_the_engine_does
 from loadtests.public import Bench, prepare
 from loadtests.reading import read_latencies
@@ -263,7 +263,7 @@ async def _order_rate(venue: Venue, traders: list[Trader], quick: bool) -> Figur
     used = {name: round(cores / run.answered_per_s * 1_000_000, 1) for name, cores in run.noise.cores.items()}
     return {
         "per_s": round(run.answered_per_s),
-        "cpu_us": round(sum(used.values()), 1),
+        "cpu_us": round(sum(us for name, us in used.items() if name != GENERATOR), 1),
         "cpu_us_by_process": used,
         "p50_ms": run.all.p50_ms,
         "p99_ms": run.all.p99_ms,

@@ -138,9 +138,9 @@ def _growth(axes: Axes, result: dict[str, Any]) -> None:
     label = f"commands per second ({first['per_s']:,} at {sizes[0]:,})"
     axes.plot(sizes, [point["per_s"] / first["per_s"] for point in points], "o:", label=label)
     for read in first.get("reads", {}):
-        latencies_ms = [point["reads"][read]["p50_ms"] for point in points]
-        label = f"{read} ({latencies_ms[0]:.1f} ms)"
-        axes.plot(sizes, [latency_ms / latencies_ms[0] for latency_ms in latencies_ms], linewidth=0.8, label=label)
+        used_us = [point["reads"][read]["cpu_us"] for point in points]
+        label = f"{read} ({used_us[0]:,.0f} µs)"
+        axes.plot(sizes, [one_us / used_us[0] for one_us in used_us], linewidth=0.8, label=label)
     axes.plot(sizes, [math.log(size) / math.log(sizes[0]) for size in sizes], "k--", linewidth=0.8, label="logarithm")
     axes.set(xlabel=name, ylabel="relative to the smallest size", xscale="log", ylim=(0, None))
     axes.set_title(f"As an exchange grows: {name}", fontsize=10)

@@ -6,27 +6,32 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from loadtests.conditions import GENERATOR, CpuMeter
 from loadtests.connection import Connection, connect
 from loadtests.grown import HISTORY_ROWS_MAX, MARKET, History
 from loadtests.latencies import percentile
 from loadtests.traffic import Party
 from loadtests.venue import HOST, Trader, Venue, VenueFailed
 
-READS: Final = 40
+READS: Final = 100
 READ_TIMEOUT_S: Final = 30.0
 
 
 async def read_latencies(
     venue: Venue, traders: list[Trader], history: History, seed: int
 ) -> dict[str, dict[str, float]]:
-    """Milliseconds by kind of question: median and 90th percentile."""
+    """By kind of question: milliseconds, median and 90th percentile, and the exchange's processor time for each."""
     chance = random.Random(seed)
     parties = [Party(trader) for trader in traders]
     (connection,) = await connect(HOST, venue.port, 1)
     figures = {}
     for name, target in _questions(history, chance).items():
+        meter = CpuMeter(venue.roots)
         latencies_us = sorted([await _timed(connection, parties, chance, target()) for _ in range(READS)])
+        noise = meter.stop()
+        used_s = noise.seconds * sum(cores for process, cores in noise.cores.items() if process != GENERATOR)
         figures[name] = {
+            "cpu_us": round(used_s / READS * 1_000_000, 1),
             "p50_ms": percentile(latencies_us, 0.5) / 1000,
             "p90_ms": percentile(latencies_us, 0.9) / 1000,
         }
