@@ -53,8 +53,9 @@ module "secrets" {
   source    = "../modules/secrets"
   providers = { aws = aws.secrets }
 
-  name          = local.name
-  services      = local.services
+  name = local.name
+  # monitor: who reads PostgreSQL's statistics, and no table.
+  services      = setunion(local.services, ["monitor"])
   generate      = var.generate_secrets
   key_arn       = module.keys.data_key_arn
   recovery_days = var.is_production ? 30 : 0
