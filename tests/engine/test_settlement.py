@@ -12,6 +12,7 @@ from services.engine.core.exchange import Exchange
 from services.engine.core.snapshot import capture, state_hash
 from services.engine.inbox import Closed
 from services.engine.journal import JournalRow
+from services.engine.postgres_store import PostgresStore
 from services.engine.projection import Projection
 from services.engine.settings import EngineSettings
 from services.engine.settlement import settle
@@ -81,6 +82,19 @@ async def test_a_stale_epoch_writes_nothing(start_engine: StartEngine, database:
         assert await database.fetchrow(tables) == before
         with pytest.raises(Closed):
             await submit(engine, limit(ALICE, Side.BUY, 10))
+
+
+async def test_warming_up_changes_nothing(
+    start_engine: StartEngine, settings: EngineSettings, database: Connection
+) -> None:
+    lease_row = "SELECT epoch, sequence, holder FROM exchange.engine_lease"
+    async with start_engine() as engine:
+        await fund(engine, ALICE)
+    before = await database.fetchrow(lease_row)
+    session = await PostgresStore(settings).connect("test", 5_000)
+    await session.warm_up()
+    session.terminate()
+    assert await database.fetchrow(lease_row) == before
 
 
 async def test_a_stale_engine_does_not_even_refuse(start_engine: StartEngine, database: Connection) -> None:
