@@ -10,6 +10,7 @@ import contextlib
 import json
 import secrets
 import tempfile
+import time
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import closing
@@ -35,6 +36,7 @@ GATEWAY: Final = f"{SUBNET}.1"
 FIRST_HOST: Final = 10
 READY_TIMEOUT_S: Final = 120.0
 STOP_TIMEOUT_S: Final = "20"
+REMOVALS: Final = 5
 Manifest = dict[str, Any]
 # Means nothing on one machine.
 _CLUSTER_ONLY: Final = ("topologySpreadConstraints", "affinity", "serviceAccountName", "priorityClassName")
@@ -228,11 +230,23 @@ def _cleared() -> Iterator[None]:
         _clear()
 
 
+def _remove(pod: str) -> None:
+    """Busy, podman loses track of a container that ends while it is being stopped; asked again, it knows."""
+    for _ in range(REMOVALS - 1):
+        try:
+            podman("pod", "rm", "--force", "--ignore", "--time", "10", pod)
+        except Failed:
+            time.sleep(1)
+        else:
+            return
+    podman("pod", "rm", "--force", "--ignore", "--time", "10", pod)
+
+
 def _clear() -> None:
     """What this run or one that was killed has left."""
     pods = podman("pod", "ls", "--filter", "name=crossbook-", "--format", "{{.Name}}").split()
-    if pods:
-        podman("pod", "rm", "--force", "--time", "5", *pods)
+    for pod in pods:
+        _remove(pod)
     for name in podman("secret", "ls", "--format", "{{.Name}}").split():
         if name.startswith("crossbook-"):
             podman("secret", "rm", name)
