@@ -109,17 +109,17 @@ DATABASE: Final = Dashboard(
                     width=6,
                 ),
                 Panel(
-                    "Seconds behind",
-                    "s",
+                    "Rows read a second, by server",
+                    "short",
                     (
                         Query(
-                            'max by (job) ({__name__=~"pg_replication_lag(_seconds)?",job=~"postgres.*"})',
+                            'sum by (job) (rate(pg_stat_database_tup_fetched{job=~"postgres.*",datname=~"crossbook.*"}'
+                            "[$__rate_interval]))",
                             "{{job}}",
                         ),
                     ),
-                    "As PostgreSQL sees it; the primary is never behind.",
+                    "The replica, where there is one, takes reads of the past off the primary.",
                     width=6,
-                    alarming=30,
                 ),
                 Panel(
                     "Settlements behind",
