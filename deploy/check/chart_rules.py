@@ -14,7 +14,7 @@ _BY_HAND: Final = {
     f"CROSSBOOK_{name}" for name in ("DATABASE_URL", "REDIS_URL", "INTERNAL_TOKEN", "ENCRYPTION_KEY", "REPLICA_URL")
 }
 _COMPONENT: Final = "app.kubernetes.io/component"
-_WORKLOADS: Final = ("Deployment", "StatefulSet", "Job")
+_WORKLOADS: Final = ("CronJob", "Deployment", "StatefulSet", "Job")
 
 
 def names_are_unique(manifests: Manifests) -> Iterator[str]:
@@ -118,7 +118,7 @@ def every_workload_has_what_it_needs(manifests: Manifests) -> Iterator[str]:
 
 def selectors_select(manifests: Manifests) -> Iterator[str]:
     """Every service, budget and policy of one component selects pods that there are."""
-    labels = [workload["spec"]["template"]["metadata"]["labels"] for workload in _of(manifests, *_WORKLOADS)]
+    labels = [_template(workload)["metadata"]["labels"] for workload in _of(manifests, *_WORKLOADS)]
     for manifest in _of(manifests, "Service", "PodDisruptionBudget", "NetworkPolicy"):
         spec = manifest["spec"]
         selector = spec.get("podSelector", spec.get("selector", {}))
@@ -164,7 +164,14 @@ def _services(manifests: Manifests) -> list[Mapping[str, Any]]:
 
 def _pods(manifests: Manifests) -> Iterator[tuple[str, Mapping[str, Any]]]:
     for manifest in _of(manifests, *_WORKLOADS):
-        yield _name(manifest), manifest["spec"]["template"]["spec"]
+        yield _name(manifest), _template(manifest)["spec"]
+
+
+def _template(workload: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Of the pods that it makes."""
+    spec = workload["spec"]
+    template: Mapping[str, Any] = spec["jobTemplate"]["spec"]["template"] if "jobTemplate" in spec else spec["template"]
+    return template
 
 
 def _name(manifest: Mapping[str, Any]) -> str:

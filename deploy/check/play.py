@@ -22,7 +22,7 @@ import yaml
 
 from deploy.check import stores
 from deploy.check.chart import CHART, KUBERNETES_VERSIONS, render
-from deploy.check.containers import build, logs, needs_root, podman
+from deploy.check.containers import IMAGE, build, logs, needs_root, podman
 from deploy.check.tools import Failed
 from services.domain.money import parse_e8
 from services.local.client import PublicClient
@@ -67,7 +67,7 @@ def trades(root: Path) -> str:
             running.ask_for_passwords(services)
             for pod in pods.servers():
                 _play(pod)
-            return _trade(pods, directory)
+            return f"{_trade(pods, directory)}; {_verify()}"
 
 
 class _Pods:
@@ -178,6 +178,18 @@ def _trade(pods: _Pods, directory: DataDirectory) -> str:
     _buy_and_sell(pods, buyer, seller)
     successor = _active_engine(pods)
     return f"{len(pods.servers())} pods; traded, {successor} took over from {active}, and traded again"
+
+
+def _verify() -> str:
+    """As the chart's verification does."""
+    url = f"postgresql://postgres@{GATEWAY}:{stores.POSTGRES_PORT}/{stores.DATABASE}"
+    told = json.loads(
+        podman(
+            *("run", "--rm", "--read-only", "--no-healthcheck", "--cap-drop", "all", "--network", NETWORK),
+            *("--env", f"CROSSBOOK_DATABASE_URL={url}", IMAGE, "services.local.verify"),
+        )
+    )
+    return f"verified {told['commands']} commands"
 
 
 def _buy_and_sell(pods: _Pods, buyer: Account, seller: Account) -> None:
