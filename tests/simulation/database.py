@@ -82,7 +82,8 @@ class Database:
 
     def settle(self, row: JournalRow, projection: Projection, lease_ttl_ms: int) -> bool:
         """Everything or nothing; False, and nothing, when the fence does not hold."""
-        if self.checks_fence and (self.epoch, self.sequence) != (row.epoch, row.sequence - 1):
+        is_next = (self.epoch, self.sequence) == (row.epoch, row.sequence - 1)
+        if self.checks_fence and not (is_next and self.expires_us >= self._clock()):
             return False
         self.sequence, self.journal_hash = row.sequence, row.hash
         self.expires_us = self._clock() + lease_ttl_ms * 1000
