@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final, Literal, NamedTuple
 
-from services.auth.database import Connection
+from services.infra.transactions import Connection
 
 EMAIL_CHARS_MAX: Final = 254
 # Of what an operator searches for.

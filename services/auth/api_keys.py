@@ -20,9 +20,9 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import Any, Final, Literal
 
 from services.auth import accounts
-from services.auth.database import Connection
 from services.auth.public_keys import Kind, PublicKey
-from services.auth.sealing import Seal
+from services.infra.sealing import Seal
+from services.infra.transactions import Connection
 
 Permission = Literal["read", "trade", "withdraw"]
 PERMISSIONS: Final[tuple[Permission, ...]] = ("read", "trade", "withdraw")

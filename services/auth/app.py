@@ -14,11 +14,11 @@ from services.auth.external import ExternalIssuers
 from services.auth.housekeeping import keep_tidy
 from services.auth.passwords import Passwords
 from services.auth.resources import Resources
-from services.auth.sealing import Seal
 from services.auth.settings import AuthSettings
 from services.auth.signing_keys import SigningKeys
 from services.infra import postgres, redis
 from services.infra.measured import Measured
+from services.infra.sealing import Seal
 from services.infra.tasks import end
 from services.infra.telemetry import metrics
 from services.infra.web import BodyLimit, RequestId

@@ -10,8 +10,8 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from services.auth.database import Connection
 from services.auth.visitors import Visitor
+from services.infra.transactions import Connection
 
 Action = Literal[
     "REGISTERED",

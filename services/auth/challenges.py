@@ -6,8 +6,8 @@ that its bearer knew the password, and is good for nothing but the second step.
 
 from typing import Final
 
-from services.auth.database import Connection
 from services.auth.random_tokens import digest, new_token
+from services.infra.transactions import Connection
 
 LIFETIME_S: Final = 5 * 60
 OPEN_MAX: Final = 10

@@ -7,9 +7,9 @@ opens nothing. Per account the devices used last are kept, and a password reset 
 
 from typing import Final
 
-from services.auth.database import Connection
 from services.auth.random_tokens import digest, new_token
 from services.auth.visitors import Visitor
+from services.infra.transactions import Connection
 
 KEPT_MAX: Final = 50
 

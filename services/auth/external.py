@@ -16,10 +16,10 @@ from jose import jws, jwt
 from jose.exceptions import JOSEError
 
 from services.auth import accounts, audit
-from services.auth.database import Connection
 from services.auth.external_keys import KEY_ID_CHARS_MAX, TIMEOUT_S, IssuerKey, IssuerKeys
 from services.auth.settings import ExternalIssuer
 from services.infra.tokens import CLOCK_SKEW_S, MAX_EXTERNAL_TOKEN_CHARS, InvalidToken
+from services.infra.transactions import Connection
 
 SUBJECT_CHARS_MAX: Final = 255
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from services.auth import accounts, audit, devices, notices, sessions
-from services.auth.database import Connection
 from services.auth.random_tokens import digest
 from services.auth.settings import AuthSettings
 from services.auth.throttles import Throttle, forget, give_back, network_of, take
 from services.auth.visitors import Visitor
+from services.infra.transactions import Connection
 
 
 class Step(Enum):

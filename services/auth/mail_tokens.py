@@ -7,8 +7,8 @@ the link in a mail that has just arrived stop working by asking for another.
 
 from typing import Final, Literal, NamedTuple
 
-from services.auth.database import Connection
 from services.auth.random_tokens import digest, new_token
+from services.infra.transactions import Connection
 
 Purpose = Literal["CONFIRM_EMAIL", "CHANGE_EMAIL", "RESET_PASSWORD"]
 KEPT_MAX: Final = 10

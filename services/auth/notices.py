@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, get_args
 
 import msgspec
 
-from services.auth.database import Connection
+from services.infra.transactions import Connection
 
 Kind = Literal[
     "CONFIRM_EMAIL",

@@ -11,11 +11,11 @@
 from typing import Final
 
 from services.auth import accounts, audit, devices, mail_tokens, notices
-from services.auth.database import Connection
 from services.auth.mail_tokens import Used
 from services.auth.settings import DAY_S, AuthSettings
 from services.auth.throttles import Throttle, take
 from services.auth.visitors import Visitor
+from services.infra.transactions import Connection
 
 HOUR_S: Final = 60 * 60
 CONFIRMATION_LIFETIME_S: Final = DAY_S

@@ -11,15 +11,15 @@ from redis.asyncio import Redis
 from starlette.requests import Request
 
 from services.auth import sessions
-from services.auth.database import Connection, transaction
 from services.auth.errors import BREACHED_PASSWORD, INVALID_ACCESS_TOKEN, TOO_MANY_ATTEMPTS, Refused
 from services.auth.external import ExternalIssuers
 from services.auth.passwords import Breached, Passwords
-from services.auth.sealing import Seal
 from services.auth.settings import AuthSettings
 from services.auth.signing_keys import SigningKeys
 from services.auth.throttles import Throttle, take
 from services.infra.postgres import Pool
+from services.infra.sealing import Seal
+from services.infra.transactions import Connection, transaction
 
 
 class Asker(NamedTuple):

@@ -19,9 +19,9 @@ from typing import Final
 import pyotp
 
 from services.auth import audit, notices
-from services.auth.database import Connection
-from services.auth.sealing import Seal
 from services.auth.visitors import Visitor
+from services.infra.sealing import Seal
+from services.infra.transactions import Connection
 
 STEP_S: Final = 30
 DIGITS: Final = 6

@@ -17,9 +17,9 @@ from enum import Enum
 from typing import Final, NamedTuple
 
 from services.auth import accounts
-from services.auth.database import Connection
 from services.auth.random_tokens import digest, new_token
 from services.auth.visitors import Visitor
+from services.infra.transactions import Connection
 
 OPEN: Final = """
 INSERT INTO auth.sessions (session_id, account_id, expires_at, address, user_agent, second_factor)

@@ -19,11 +19,11 @@ import asyncpg
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from services.auth.database import Connection
-from services.auth.sealing import CannotOpen, Seal
 from services.infra.postgres import Pool
+from services.infra.sealing import CannotOpen, Seal
 from services.infra.telemetry import logger
 from services.infra.tokens import AccessToken, TokenSigner, TokenVerifier
+from services.infra.transactions import Connection
 
 RELOAD_INTERVAL_S: Final = 60
 # Longer than anyone keeps a JWKS: our own reload and the cache lifetime we allow clients.

@@ -11,7 +11,7 @@ from hashlib import sha256
 from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import Final
 
-from services.auth.database import Connection
+from services.infra.transactions import Connection
 
 # Of IPv6, one customer has at least this much.
 IPV6_PREFIX: Final = 64

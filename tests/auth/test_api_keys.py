@@ -7,9 +7,9 @@ import httpx
 import pytest
 from redis.asyncio import Redis
 
-from services.auth.sealing import CannotOpen, Seal
 from services.auth.settings import AuthSettings
 from services.infra.postgres import Connection
+from services.infra.sealing import CannotOpen, Seal
 from services.infra.tokens import AUTH_CHANGED_CHANNEL
 
 from .conftest import Join, Member, Serve

@@ -11,9 +11,9 @@ from jose import jws
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 
-from services.auth.sealing import Seal
 from services.auth.settings import AuthSettings
 from services.infra.postgres import Connection
+from services.infra.sealing import Seal
 from services.infra.tokens import AUTH_CHANGED_CHANNEL, TokenSigner, TokenVerifier
 
 from .conftest import PASSWORD, Join, Member, Serve

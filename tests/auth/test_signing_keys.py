@@ -7,10 +7,10 @@ import asyncpg
 import httpx
 import pytest
 
-from services.auth.sealing import CannotOpen, Seal
 from services.auth.settings import DAY_S, AuthSettings
 from services.auth.signing_keys import PUBLIC_BEFORE_SIGNING_S, SigningKeys
 from services.infra.postgres import Connection, Pool
+from services.infra.sealing import CannotOpen, Seal
 from services.infra.tokens import InvalidToken, TokenVerifier
 
 from .conftest import Join

@@ -22,10 +22,10 @@ import httpx
 import pyotp
 
 from services.auth import second_factors
-from services.auth.sealing import Seal
 from services.auth.signing_keys import SigningKeys
 from services.infra import postgres
 from services.infra.postgres import Connection
+from services.infra.sealing import Seal
 from services.local.internal import Account, InternalClient
 from tests.running import RunningSystem
 
