@@ -101,7 +101,7 @@ def running_exchange(*arguments: str, environment: Mapping[str, str] | None = No
         )
         log = root / "up.log"
         with log.open("wb") as output:
-            process = subprocess.Popen(command, env=_environment(environment or {}), stdout=output, stderr=output)
+            process = subprocess.Popen(command, env=environment_with(environment or {}), stdout=output, stderr=output)
         try:
             yield Venue(directory, _await_ready(directory, process, log))
         finally:
@@ -171,7 +171,7 @@ class EngineVenue:
         with self.log.open("wb") as output:
             self._process = subprocess.Popen(
                 (sys.executable, "-P", "-m", "services.engine"),
-                env=_environment(settings),
+                env=environment_with(settings),
                 stdout=output,
                 stderr=output,
             )
@@ -238,6 +238,6 @@ def end(process: subprocess.Popen[bytes], stop_signal: signal.Signals) -> None:
         process.wait()
 
 
-def _environment(settings: Mapping[str, str]) -> dict[str, str]:
+def environment_with(settings: Mapping[str, str]) -> dict[str, str]:
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH", ""))))
     return {**os.environ, "PYTHONPATH": path, **settings}
