@@ -122,6 +122,17 @@ def _growth(axes: Axes, result: dict[str, Any]) -> None:
     axes.legend(fontsize=8)
 
 
+def _chaos(axes: Axes, result: dict[str, Any]) -> None:
+    scenarios = {name: run for name, run in result["figures"]["scenarios"].items() if "longest_pause_s" in run}
+    pauses = [run["longest_pause_s"] for run in scenarios.values()]
+    bars = axes.barh(list(scenarios), pauses)
+    labels = [f"{run['acknowledged']:,} orders, {run['unknown']:,} unknown" for run in scenarios.values()]
+    axes.bar_label(bars, labels, padding=3, fontsize=7)
+    axes.set(xlabel="longest time without an acknowledged order (s)", xlim=(0, 1.6 * max(pauses, default=1)))
+    axes.set_title("Faults under load: nothing that anybody was told was untrue", fontsize=10)
+    axes.grid(visible=True, axis="x", alpha=0.3)
+
+
 def _percentiles(axes: Axes, summary: dict[str, Any], label: str | None, colour: str | None = None) -> None:
     """Latency over the share of requests that were faster, the share drawn in nines."""
     total = sum(count for _, count in summary["histogram_us"])
@@ -153,4 +164,5 @@ _PLOTS: Final[dict[str, Callable[[Axes, dict[str, Any]], None]]] = {
     "snapshots": _snapshots,
     "fanout": _fanout,
     "growth": _growth,
+    "chaos": _chaos,
 }

@@ -81,6 +81,9 @@ class PostgresSession:
     async def settle(self, row: JournalRow, projection: Projection, *, lease_ttl_ms: int) -> None:
         await settle(self._connection, row, projection, lease_ttl_ms=lease_ttl_ms)
 
+    async def clock_us(self) -> int:
+        return await postgres.clock_us(self._connection)
+
     async def hash_at(self, sequence: int) -> bytes | None:
         return await journal.hash_at(self._connection, sequence)
 

@@ -22,6 +22,9 @@ class Session(LeaseSession, Protocol):
     async def settle(self, row: JournalRow, projection: Projection, *, lease_ttl_ms: int) -> None:
         """Make a batch durable, or raise LeaseLost having written nothing (``settlement.py``)."""
 
+    async def clock_us(self) -> int:
+        """What time it is there, in microseconds since 1970."""
+
     async def hash_at(self, sequence: int) -> bytes | None:
         """The hash of one journal row, None where there is no such row."""
 

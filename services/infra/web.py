@@ -1,7 +1,7 @@
 """What every HTTP service shares: the body limit, request ids, the internal credential, and how a server runs.
 
 Everything here is plain ASGI. Bodies are bounded before anything parses them, whether or not the client declares a
-length.
+length; how long they may take is bounded by ``http_protocol.py``.
 """
 
 import asyncio
@@ -21,6 +21,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from services.infra.http_protocol import patient
 from services.infra.settings import ServiceSettings
 from services.infra.websocket import PING_INTERVAL_S, PING_TIMEOUT_S, FramingProtocol
 
@@ -143,6 +144,7 @@ def run(
         log_config=None,
         access_log=False,
         server_header=False,
+        http=patient(settings.request_timeout_s),
         # Whose X-Forwarded-For to believe is each service's own decision; by default every local peer's would be.
         proxy_headers=False,
         timeout_keep_alive=KEEP_ALIVE_TIMEOUT_S,

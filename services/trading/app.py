@@ -5,19 +5,22 @@ import contextlib
 import os
 import signal
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
 from services.infra import postgres, redis, telemetry
 from services.infra.addresses import client_address
+from services.infra.clock import COMPARE_EVERY_S, SetClock
 from services.infra.memory import settle_memory
+from services.infra.postgres import Pool
 from services.infra.tasks import end
 from services.infra.web import BodyLimit, RequestId
 from services.trading import errors, metrics, openapi
@@ -56,7 +59,11 @@ def create_app(settings: TradingSettings) -> FastAPI:
         redoc_url=None,
         description="Spot trading in the Binance Spot dialect.",
         lifespan=_lifespan,
-        exception_handlers={HTTPException: _http_error, Exception: _unexpected_error},
+        exception_handlers={
+            HTTPException: _http_error,
+            ClientDisconnect: _hung_up,
+            Exception: _unexpected_error,
+        },
         # A path with a slash too many is unknown in the dialect, and a redirect would drop the body.
         redirect_slashes=False,
     )
@@ -100,8 +107,10 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         size=settings.database_pool_size,
         statement_timeout_ms=settings.query_timeout_ms,
     )
+    clock = SetClock()
+    await clock.compare(partial(postgres.clock_us, pool))
     history = History(pool, await open_replica(settings))
-    gateway, principals = Gateway(settings), Principals(settings, client)
+    gateway, principals = Gateway(settings, clock=clock), Principals(settings, client)
     markets, feed, hub = Markets(pool), Feed(pool, client), Hub(settings.max_subscriptions)
     books, tape = Books(feed, gateway, JournalHead(pool)), Tape(feed, pool)
     streams = MarketStreams(hub, feed, books, tape)
@@ -124,12 +133,14 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         books,
         user_data,
         back_office,
+        clock,
         limits,
     )
     tasks = [
         asyncio.create_task(gateway.run()),
         asyncio.create_task(principals.run()),
         asyncio.create_task(history.run()),
+        asyncio.create_task(_set_clock(clock, pool)),
     ]
     await feed.start()
     telemetry.tell("sequence", lambda: feed.sequence)
@@ -150,6 +161,14 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     history.close()
     await pool.close()
     await client.aclose()
+
+
+async def _set_clock(clock: SetClock, pool: Pool) -> None:
+    """For the life of the process; while the database does not answer, the last correction holds."""
+    while True:
+        await asyncio.sleep(COMPARE_EVERY_S)
+        with contextlib.suppress(*postgres.FAILURES):
+            await clock.compare(partial(postgres.clock_us, pool))
 
 
 def _end_process_on_failure(running: asyncio.Task[None]) -> None:
@@ -192,6 +211,11 @@ async def _http_error(request: Request, error: Exception) -> Response:
         # The router knows one method a route; a path has several.
         response.headers["Allow"] = ", ".join(methods)
     return response
+
+
+async def _hung_up(_request: Request, _error: Exception) -> Response:
+    """Nobody is left to answer, and nothing is wrong on this side."""
+    return Response(status_code=400)
 
 
 async def _too_large(scope: Scope, receive: Receive, send: Send) -> None:

@@ -22,6 +22,7 @@ from starlette.responses import Response
 
 from services.infra import postgres
 from services.infra.addresses import client_address
+from services.infra.clock import Clock
 from services.infra.postgres import Pool
 from services.infra.web import BodyTooLarge
 from services.trading import errors, metrics
@@ -82,6 +83,7 @@ class Services:
     books: Books
     user_data: UserData
     back_office: BackOffice
+    clock: Clock
     limits: Limits | None = None
 
 
@@ -178,7 +180,7 @@ async def _respond(endpoint: Endpoint[Any], request: Request, tally: Tally | Non
         await tally.arrive(client_address(request.scope, services.settings.trusted_proxies), query, body)
     unit = _time_unit(request)
     parameters = read_parameters(query, body)
-    now_us = time.time_ns() // 1000
+    now_us = services.clock()
     caller = NOBODY
     if endpoint.security is not Security.NONE:
         caller = await _authenticate(services, endpoint, request, parameters, query, body, now_us)

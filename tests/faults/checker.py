@@ -24,7 +24,7 @@ class Summary(NamedTuple):
     not_sent: int
     unknown: int
     unknown_applied: int
-    asked_once_settled: int
+    settled_by_asking: int
 
 
 async def check(database_url: str, traders: Sequence[Trader]) -> Summary:

@@ -61,6 +61,9 @@ class Database:
         self._locks: dict[int, list[int]] = {}
         self._sessions = 0
 
+    def time_us(self) -> int:
+        return self._clock()
+
     def read_lease(self) -> tuple[int, bool]:
         return self.epoch, self.expires_us < self._clock()
 
@@ -195,6 +198,9 @@ class ModelSession:
         what = f"settle {row.sequence} of epoch {row.epoch}"
         if not await self._ask(what, lambda: self._database.settle(row, projection, lease_ttl_ms)):
             raise LeaseLost
+
+    async def clock_us(self) -> int:
+        return await self._ask("read clock", self._database.time_us)
 
     async def hash_at(self, sequence: int) -> bytes | None:
         return await self._ask(f"hash at {sequence}", lambda: self._database.hash_at(sequence))
