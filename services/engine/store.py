@@ -25,6 +25,9 @@ class Session(LeaseSession, Protocol):
     async def clock_us(self) -> int:
         """What time it is there, in microseconds since 1970."""
 
+    async def warm_up(self) -> None:
+        """Do beforehand what the first settlement would wait for; nothing changes."""
+
     async def hash_at(self, sequence: int) -> bytes | None:
         """The hash of one journal row, None where there is no such row."""
 

@@ -12,6 +12,7 @@ from services.engine.core.exchange import Exchange
 from services.engine.core.snapshot import capture, state_hash
 from services.engine.inbox import Closed
 from services.engine.journal import JournalRow
+from services.engine.postgres_store import PostgresStore
 from services.engine.projection import Projection
 from services.engine.settings import EngineSettings
 from services.engine.settlement import settle
@@ -95,6 +96,19 @@ async def test_what_comes_after_the_lease_expired_writes_nothing(
         assert await database.fetchval("SELECT count(*) FROM exchange.journal") == before
         await until(lambda: engine.active is not None)
         assert isinstance((await submit(engine, limit(ALICE, Side.BUY, 10)))[0], Applied)
+
+
+async def test_warming_up_changes_nothing(
+    start_engine: StartEngine, settings: EngineSettings, database: Connection
+) -> None:
+    lease_row = "SELECT epoch, sequence, holder FROM exchange.engine_lease"
+    async with start_engine() as engine:
+        await fund(engine, ALICE)
+    before = await database.fetchrow(lease_row)
+    session = await PostgresStore(settings).connect("test", 5_000)
+    await session.warm_up()
+    session.terminate()
+    assert await database.fetchrow(lease_row) == before
 
 
 async def test_a_stale_engine_does_not_even_refuse(start_engine: StartEngine, database: Connection) -> None:

@@ -7,6 +7,7 @@ answer is decided by ``Conduct``, which does nothing at all here and harm in ``f
 ``tests/simulation/test_store_model.py`` runs the same operations here and on PostgreSQL and compares what comes out.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, Final, Protocol, TypeVar
 
@@ -59,6 +60,7 @@ class Database:
         self._clock = clock
         self._true_clock = clock if true_clock is None else true_clock
         self._locks: dict[int, list[int]] = {}
+        self._listeners: dict[int, asyncio.Event] = {}
         self._sessions = 0
 
     def time_us(self) -> int:
@@ -78,10 +80,6 @@ class Database:
             return False
         self.expires_us = self._clock() + ttl_ms * 1000
         return True
-
-    def expire_lease(self, epoch: int) -> None:
-        if self.epoch == epoch:
-            self.expires_us = -(2**63)
 
     def settle(self, row: JournalRow, projection: Projection, lease_ttl_ms: int) -> bool:
         """Everything or nothing; False, and nothing, when the fence does not hold."""
@@ -128,11 +126,20 @@ class Database:
         if held and held[0] == session:
             held.pop()
 
+    def let_go(self, session: int, name: int) -> None:
+        self.unlock(session, name)
+        for freed in self._listeners.values():
+            freed.set()
+
+    def listen(self, session: int, freed: asyncio.Event) -> None:
+        self._listeners[session] = freed
+
     def begin_session(self) -> int:
         self._sessions += 1
         return self._sessions
 
     def end_session(self, session: int) -> None:
+        self._listeners.pop(session, None)
         for held in self._locks.values():
             if held and held[0] == session:
                 held.clear()
@@ -185,14 +192,17 @@ class ModelSession:
     async def holds_lease(self, epoch: int) -> bool:
         return await self._ask(f"holds lease {epoch}", lambda: self._database.epoch == epoch)
 
-    async def expire_lease(self, epoch: int) -> None:
-        await self._ask(f"expire lease {epoch}", lambda: self._database.expire_lease(epoch))
-
     async def try_lock(self, epoch: int) -> bool:
         return await self._ask(f"lock {epoch}", lambda: self._database.try_lock(self._number, epoch))
 
     async def unlock(self, epoch: int) -> None:
         await self._ask(f"unlock {epoch}", lambda: self._database.unlock(self._number, epoch))
+
+    async def let_go(self, epoch: int) -> None:
+        await self._ask(f"let go of {epoch}", lambda: self._database.let_go(self._number, epoch))
+
+    async def listen(self, freed: asyncio.Event) -> None:
+        await self._ask("listen", lambda: self._database.listen(self._number, freed))
 
     async def settle(self, row: JournalRow, projection: Projection, *, lease_ttl_ms: int) -> None:
         what = f"settle {row.sequence} of epoch {row.epoch}"
@@ -201,6 +211,9 @@ class ModelSession:
 
     async def clock_us(self) -> int:
         return await self._ask("read clock", self._database.time_us)
+
+    async def warm_up(self) -> None:
+        await self._ask("warm up", lambda: None)
 
     async def hash_at(self, sequence: int) -> bytes | None:
         return await self._ask(f"hash at {sequence}", lambda: self._database.hash_at(sequence))
