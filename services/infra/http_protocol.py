@@ -11,6 +11,7 @@ Nearly every request arrives in one piece, so no timer is set before a piece tur
 import asyncio
 from typing import Final
 
+from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 _TEXT: Final = b"The request came too slowly."
@@ -26,6 +27,8 @@ class PatientProtocol(HttpToolsProtocol):
     request_timeout_s: float
     # Whether a request has begun and is not complete.
     _is_arriving = False
+    # What is being answered; ``cycle`` is the last request that has arrived, which may wait behind it.
+    _answering: RequestResponseCycle | None = None
     _arrival: asyncio.TimerHandle | None = None
     _delivery: asyncio.TimerHandle | None = None
 
@@ -48,6 +51,10 @@ class PatientProtocol(HttpToolsProtocol):
         super().on_message_complete()
         self._is_arriving = False
 
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._answering = cycle
+        super()._start_asgi_task(cycle, app)
+
     def handle_websocket_upgrade(self) -> None:
         self._is_arriving = False
         self._forget_arrival()
@@ -62,6 +69,9 @@ class PatientProtocol(HttpToolsProtocol):
         self._forget_delivery()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if self._answering is not None:
+            # Or it would go on writing, and that it cannot would be logged as an error.
+            self._answering.disconnected = True
         self._forget_arrival()
         self._forget_delivery()
         super().connection_lost(exc)
@@ -70,16 +80,12 @@ class PatientProtocol(HttpToolsProtocol):
         self._arrival = None
         if self.transport.is_closing():
             return
-        if self._is_arriving and not self._is_answering():
+        answering = self._answering
+        if self._is_arriving and (answering is None or not answering.response_started or answering.response_complete):
             self.transport.write(_ANSWER)
         self.transport.close()
         # It need not read this either.
         self.loop.call_later(self.request_timeout_s, self.transport.abort)
-
-    def _is_answering(self) -> bool:
-        """To this request, which it need not have read, or to the one before it."""
-        cycle: RequestResponseCycle | None = self.cycle
-        return cycle is not None and cycle.response_started and not cycle.response_complete
 
     def _forget_arrival(self) -> None:
         if self._arrival is not None:

@@ -6,9 +6,12 @@ without anybody's help, and everything that anybody was told is checked.
 
 import asyncio
 import contextlib
+import shutil
+import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -95,6 +98,13 @@ async def until(holds: Callable[[], bool], timeout_s: float) -> None:
     await asyncio.to_thread(wait_until, holds, timeout_s)
 
 
+def keep_logs(system: RunningSystem, scenario: str) -> None:
+    """For whoever wants to know why: the exchange's own directory is deleted."""
+    kept = Path(tempfile.mkdtemp(prefix=f"crossbook-{scenario.replace(' ', '-')}-"))
+    shutil.copytree(system.directory.logs, kept, dirs_exist_ok=True)
+    report.say(f"{scenario} FAILED; logs are in {kept}")
+
+
 @asynccontextmanager
 async def under_load(system: RunningSystem, scenario: str, seed: int, *, traders: int = TRADERS) -> AsyncIterator[Load]:
     """Trade while the caller does harm; then hold everything against everything, and record it."""
@@ -107,22 +117,26 @@ async def under_load(system: RunningSystem, scenario: str, seed: int, *, traders
         pulse,
     )
     stop = asyncio.Event()
-    async with asyncio.TaskGroup() as group:
-        following = [group.create_task(listener.run()) for listener in load.listeners]
-        following.append(group.create_task(load.follow_book()))
-        for listener in load.listeners:
-            await asyncio.wait_for(listener.began.wait(), CATCH_UP_S)
-        pulse.beat()
-        trading = [group.create_task(trader.trade(stop)) for trader in load.traders]
-        yield load
-        await load.until_trading()
-        await load.until_book_follows()
-        stop.set()
-        await asyncio.wait(trading)
-        load.summary = await checker.check(system.database_url, load.traders)
-        load.checks = await check_streams(load)
-        for task in following:
-            task.cancel()
+    try:
+        async with asyncio.TaskGroup() as group:
+            following = [group.create_task(listener.run()) for listener in load.listeners]
+            following.append(group.create_task(load.follow_book()))
+            for listener in load.listeners:
+                await asyncio.wait_for(listener.began.wait(), CATCH_UP_S)
+            pulse.beat()
+            trading = [group.create_task(trader.trade(stop)) for trader in load.traders]
+            yield load
+            await load.until_trading()
+            await load.until_book_follows()
+            stop.set()
+            await asyncio.wait(trading)
+            load.summary = await checker.check(system.database_url, load.traders)
+            load.checks = await check_streams(load)
+            for task in following:
+                task.cancel()
+    except BaseException:
+        keep_logs(system, scenario)
+        raise
     for trader in load.traders:
         await trader.close()
     report.record(scenario, load.figures())

@@ -94,7 +94,7 @@ async def test_redis_is_flushed_before_each_kill(start_system: StartSystem) -> N
     system = await asyncio.to_thread(start_system)
     chance = random.Random(SEED)
     async with under_load(system, "flushes", SEED) as load:
-        for _ in range(max(4, KILLS // 6)):
+        for _ in range(max(4, KILLS // 10)):
             await asyncio.sleep(chance.uniform(0.05, 0.6))
             load.faults["redis flushed, engine killed"] += 1
             await asyncio.to_thread(system.flush_redis)
@@ -109,7 +109,7 @@ async def test_postgres_crashes_under_load(start_system: StartSystem) -> None:
     system = await asyncio.to_thread(start_system)
     chance = random.Random(SEED)
     async with under_load(system, "postgres", SEED) as load:
-        for _ in range(max(3, KILLS // 8)):
+        for _ in range(max(3, KILLS // 16)):
             await asyncio.sleep(chance.uniform(0.05, 0.6))
             load.faults["postgres"] += 1
             await asyncio.to_thread(system.crash_postgres)

@@ -6,11 +6,15 @@ again. CROSSBOOK_CUT_S is how long cuts last (``make chaos`` sets 30).
 
 import asyncio
 import os
+import time
 from collections.abc import Callable
 
 import asyncpg
 import pytest
+import uvloop
+from redis.exceptions import RedisError
 
+from services.infra import redis
 from tests.faults import report
 from tests.faults.conftest import Wired
 from tests.faults.load import FUNDS, READY_TIMEOUT_S, Load, under_load
@@ -56,6 +60,7 @@ async def test_wires_are_cut(start_wired: StartWired) -> None:
             await load.until_acknowledged(READY_TIMEOUT_S)
             await asyncio.sleep(SLOW_S)
             await mend(load, wire)
+    assert all(process.restarts == 0 for process in wired.system.state.processes), "nobody died of it"
     assert load.pulse.longest_answer_s < ANSWER_TIMEOUT_S
     answers = load.figures()["answers"]
     assert "none in time" not in answers
@@ -114,3 +119,33 @@ async def test_the_leader_is_cut_off_from_the_database(start_wired: StartWired) 
         await nothing_late(connection, epoch)
         await connection.close()
     assert load.summary is not None and load.summary.acknowledged > 50
+
+
+def test_redis_that_resets_is_redis_that_is_gone() -> None:
+    """With the services' own event loop, kept busy: a connection may be gone before anything was written to it."""
+    wire = Wire()
+    wire.reset()
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(ask_in_vain(f"redis://127.0.0.1:{wire.port}"))
+    finally:
+        wire.close()
+
+
+async def ask_in_vain(redis_url: str) -> None:
+    client = redis.connect(redis_url)
+
+    async def ask() -> None:
+        with pytest.raises(RedisError):
+            await client.ping()
+
+    async def be_busy() -> None:
+        while True:
+            time.sleep(0.002)  # noqa: ASYNC251 (that is the point)
+            await asyncio.sleep(0)
+
+    busy = asyncio.create_task(be_busy())
+    for _ in range(5):
+        await asyncio.gather(*(ask() for _ in range(12)))
+    busy.cancel()
+    await client.aclose()
