@@ -4,13 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from typing import Any, Final
 
-from services.engine import journal, snapshots
+from services.engine import journal, ledger, snapshots
 from services.engine.core.exchange import Exchange
+from services.engine.core.transfers import Moved
 from services.engine.journal import JournalRow
 from services.engine.lease import SHARD, Lease
 from services.engine.projection import Projection
 from services.engine.settings import EngineSettings
-from services.engine.settlement import settle, warm_up
+from services.engine.settlement import Tails, settle, warm_up
 from services.engine.snapshots import Taken
 from services.infra import postgres
 from services.infra.postgres import Connection
@@ -59,6 +60,7 @@ class PostgresStore:
 class PostgresSession:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._tails = Tails()
 
     async def read_lease(self) -> tuple[int, bool]:
         epoch, expired = await self._connection.fetchrow(_READ_SQL, SHARD)  # type: ignore[misc]
@@ -89,7 +91,10 @@ class PostgresSession:
         await self._connection.add_listener(_FREED_CHANNEL, lambda *_: freed.set())
 
     async def settle(self, row: JournalRow, projection: Projection, *, lease_ttl_ms: int) -> None:
-        await settle(self._connection, row, projection, lease_ttl_ms=lease_ttl_ms)
+        await settle(self._connection, row, projection, self._tails, lease_ttl_ms=lease_ttl_ms)
+
+    async def movements_done(self, references: list[str]) -> dict[str, Moved]:
+        return await ledger.read_done(self._connection, references)
 
     async def clock_us(self) -> int:
         return await postgres.clock_us(self._connection)

@@ -23,8 +23,10 @@ from services.domain.protocol import Envelope, Refused
 from services.domain.refusals import Refusal
 from services.engine import lease, metrics
 from services.engine.batch import Batch
+from services.engine.core.transfers import Moved
 from services.engine.inbox import Inbox, Parcel
 from services.engine.lease import Lease, LeaseLost
+from services.engine.ledger import references_to_look_up
 from services.engine.markets_file import Definitions, read_definitions
 from services.engine.postgres_store import PostgresStore
 from services.engine.publisher import Publisher
@@ -250,7 +252,7 @@ class ActiveEngine:
         if not parcels:
             await lease.renew(self._session, self.lease, ttl_ms=self._settings.lease_ttl_ms)
         else:
-            await self._commit(self._apply(parcels))
+            await self._commit(self._apply(parcels, await self._done_long_ago(parcels)))
         if _uptime_s() >= self._compare_at_s:
             self._compare_at_s = _uptime_s() + COMPARE_EVERY_S
             await self._clock.compare(self._session.clock_us)
@@ -258,10 +260,23 @@ class ActiveEngine:
         is_checkpoint = begins_window(before_us, self.exchange.now_us, self._snapshot_window_us)
         self._snapshot_if_due(is_idle=not parcels, is_checkpoint=is_checkpoint)
 
-    def _apply(self, parcels: list[Parcel]) -> Batch:
+    async def _done_long_ago(self, parcels: list[Parcel]) -> dict[str, Moved]:
+        """What the ledger knows of the references in these parcels, if the core may have forgotten any."""
+        requests = (envelope.request for parcel in parcels for envelope in parcel.envelopes)
+        references = references_to_look_up(self.exchange.transfers, requests)
+        if not references:
+            return {}
+        try:
+            return await self._session.movements_done(references)
+        except BaseException:
+            for parcel in parcels:
+                parcel.decline()
+            raise
+
+    def _apply(self, parcels: list[Parcel], done: dict[str, Moved]) -> Batch:
         started = time.perf_counter()
         clock_us = self._clock()
-        batch = Batch(self.exchange, self.sequence + 1, max(clock_us, self.exchange.now_us), clock_us)
+        batch = Batch(self.exchange, self.sequence + 1, max(clock_us, self.exchange.now_us), clock_us, done)
         for parcel in parcels:
             batch.carry_out(parcel)
         metrics.APPLY_SECONDS.observe(time.perf_counter() - started)

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Coroutine
 from typing import Any, Protocol
 
 from services.engine.core.exchange import Exchange
+from services.engine.core.transfers import Moved
 from services.engine.journal import JournalRow
 from services.engine.lease import LeaseSession
 from services.engine.projection import Projection
@@ -24,6 +25,9 @@ class Session(LeaseSession, Protocol):
 
     async def clock_us(self) -> int:
         """What time it is there, in microseconds since 1970."""
+
+    async def movements_done(self, references: list[str]) -> dict[str, Moved]:
+        """The movements that are done, of those that these references name (``ledger.py``)."""
 
     async def warm_up(self) -> None:
         """Do beforehand what the first settlement would wait for; nothing changes."""

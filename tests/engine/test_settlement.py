@@ -15,7 +15,7 @@ from services.engine.journal import JournalRow
 from services.engine.postgres_store import PostgresStore
 from services.engine.projection import Projection
 from services.engine.settings import EngineSettings
-from services.engine.settlement import settle
+from services.engine.settlement import Tails, settle
 from services.engine.verify import verify
 from services.infra import postgres
 from services.infra.postgres import Connection
@@ -131,7 +131,7 @@ async def test_settle_is_refused_at_a_sequence_that_is_not_next(
         )
         again = JournalRow(row["sequence"], held.epoch, row["time_us"], b"", b"", row["hash"])
         with pytest.raises(lease.LeaseLost):
-            await settle(connection, again, Projection(), lease_ttl_ms=1000)
+            await settle(connection, again, Projection(), Tails(), lease_ttl_ms=1000)
         await connection.close()
 
 

@@ -18,6 +18,7 @@ from services.domain.events import BalanceChanged
 from services.domain.orders import OrderState
 from services.engine import snapshots
 from services.engine.core.exchange import Exchange
+from services.engine.core.transfers import Moved
 from services.engine.journal import GENESIS_HASH, JournalRow
 from services.engine.lease import Lease, LeaseLost
 from services.engine.projection import Projection
@@ -55,6 +56,8 @@ class Database:
         self.snapshots: dict[int, bytes] = {}
         self.orders: dict[int, OrderState] = {}
         self.balances: dict[tuple[int, str], BalanceChanged] = {}
+        # Deposits; the simulation has no other movements.
+        self.movements: dict[str, Moved] = {}
         self.commits: list[Commit] = []
         self.checks_fence = True
         self._clock = clock
@@ -91,8 +94,13 @@ class Database:
         self.journal[row.sequence] = row
         self.orders.update(projection.orders)
         self.balances.update(projection.balances)
+        for reference, account_id, asset, amount_e8, *_ in projection.transfers:
+            self.movements[reference] = Moved(account_id, asset, amount_e8)
         self.commits.append(Commit(row, self._true_clock(), self.epoch))
         return True
+
+    def movements_done(self, references: list[str]) -> dict[str, Moved]:
+        return {reference: self.movements[reference] for reference in references if reference in self.movements}
 
     def hash_at(self, sequence: int) -> bytes | None:
         if sequence == 0:
@@ -211,6 +219,9 @@ class ModelSession:
 
     async def clock_us(self) -> int:
         return await self._ask("read clock", self._database.time_us)
+
+    async def movements_done(self, references: list[str]) -> dict[str, Moved]:
+        return await self._ask("movements done", lambda: self._database.movements_done(references))
 
     async def warm_up(self) -> None:
         await self._ask("warm up", lambda: None)

@@ -150,7 +150,9 @@ class Driver:
     async def _read(self) -> Any:
         session, after = self._session(), self._chance.randint(0, 3)
         rows = [row async for row in session.read_rows(after, after + self._chance.randint(0, 60))]
-        return rows, await session.hash_at(after), await session.read_lease(), await session.latest_snapshots()
+        references = [f"{sequence}-{turn}" for sequence in range(1, after + 2) for turn in range(OPERATIONS)]
+        done = await session.movements_done(references)
+        return rows, await session.hash_at(after), await session.read_lease(), await session.latest_snapshots(), done
 
     async def _end_session(self) -> None:
         """Its locks go with it. PostgreSQL notices in its own time, so wait until it has."""
