@@ -9,7 +9,9 @@ Nearly every request arrives in one piece, so no timer is set before a piece tur
 """
 
 import asyncio
-from typing import Final
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final
 
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
@@ -22,26 +24,28 @@ _ANSWER: Final = (
 
 
 class PatientProtocol(HttpToolsProtocol):
-    """A class of its own for each patience (``patient``): the server makes protocols without telling them more."""
+    """``made_with`` is what the server tells its protocols."""
 
-    request_timeout_s: float
-    # Whether a request has begun and is not complete.
-    _is_arriving = False
-    # What is being answered; ``cycle`` is the last request that has arrived, which may wait behind it.
-    _answering: RequestResponseCycle | None = None
-    _arrival: asyncio.TimerHandle | None = None
-    _delivery: asyncio.TimerHandle | None = None
+    def __init__(self, request_timeout_s: float, **made_with: Any) -> None:
+        super().__init__(**made_with)
+        self._request_timeout_s = request_timeout_s
+        # Whether a request has begun and is not complete.
+        self._is_arriving = False
+        # What is being answered; ``cycle`` is the last request that has arrived, which may wait behind it.
+        self._answering: RequestResponseCycle | None = None
+        self._arrival: asyncio.TimerHandle | None = None
+        self._delivery: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._arrival = self.loop.call_later(self.request_timeout_s, self._give_up)
+        self._arrival = self.loop.call_later(self._request_timeout_s, self._give_up)
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
         if not self._is_arriving:
             self._forget_arrival()
         elif self._arrival is None:
-            self._arrival = self.loop.call_later(self.request_timeout_s, self._give_up)
+            self._arrival = self.loop.call_later(self._request_timeout_s, self._give_up)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -62,7 +66,7 @@ class PatientProtocol(HttpToolsProtocol):
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._delivery = self.loop.call_later(self.request_timeout_s, self.transport.abort)
+        self._delivery = self.loop.call_later(self._request_timeout_s, self.transport.abort)
 
     def resume_writing(self) -> None:
         super().resume_writing()
@@ -85,7 +89,7 @@ class PatientProtocol(HttpToolsProtocol):
             self.transport.write(_ANSWER)
         self.transport.close()
         # It need not read this either.
-        self.loop.call_later(self.request_timeout_s, self.transport.abort)
+        self.loop.call_later(self._request_timeout_s, self.transport.abort)
 
     def _forget_arrival(self) -> None:
         if self._arrival is not None:
@@ -98,6 +102,6 @@ class PatientProtocol(HttpToolsProtocol):
             self._delivery = None
 
 
-def patient(request_timeout_s: float) -> type[PatientProtocol]:
-    """The protocol with this patience."""
-    return type("PatientProtocol", (PatientProtocol,), {"request_timeout_s": request_timeout_s})
+def patient(request_timeout_s: float) -> Callable[..., PatientProtocol]:
+    """What uvicorn makes for each connection."""
+    return partial(PatientProtocol, request_timeout_s)
