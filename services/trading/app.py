@@ -112,6 +112,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     history = History(pool, await open_replica(settings))
     gate: TradingGate = app.state.gate
     gateway, principals = Gateway(settings, clock=clock, shedding=gate.orders), Principals(settings, client)
+    present = Present(pool)
     markets, feed, hub = Markets(pool), Feed(pool, client), Hub(settings.max_subscriptions)
     books, tape = Books(feed, gateway, JournalHead(pool)), Tape(feed, pool)
     streams = MarketStreams(hub, feed, books, tape)
@@ -123,7 +124,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.services = Services(
         settings,
         pool,
-        Present(pool),
+        present,
         history,
         gateway,
         markets,
@@ -144,6 +145,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         asyncio.create_task(principals.run()),
         asyncio.create_task(history.run()),
         asyncio.create_task(_set_clock(clock, pool)),
+        asyncio.create_task(present.floors.run()),
     ]
     await feed.start()
     telemetry.tell("sequence", lambda: feed.sequence)

@@ -12,6 +12,8 @@ from starlette.types import Receive, Scope, Send
 
 from services.infra.gate import IGNORED_BYTES_MAX, GateKeeper, behind
 
+REQUEST_TIMEOUT_S = 30.0
+
 Wire = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
@@ -122,7 +124,6 @@ async def test_a_whole_request_is_turned_away_by_its_bytes() -> None:
     assert (gate.entered, gate.inside) == (1, 0)
 
 
-REQUEST_TIMEOUT_S = 30.0
 KEY = "X-Key: Mine\r\n"
 
 
