@@ -40,7 +40,7 @@ test: $(VENV)/dev.stamp $(CLIENT_STAMPS) web/dist/index.html ## Run every test, 
 	@$(if $(T),,$(NPM) --silent test)
 	@$(BIN)/python -m tests.web.browser
 	# Both cores are busy for the whole run. What was only too slow passes when it is tried again, and is listed as such.
-	@$(BIN)/python -m pytest $(or $(T),--numprocesses 2 --dist loadfile --reruns 1 -rR)
+	@$(BIN)/python -m pytest $(or $(T),--numprocesses 2 --dist loadfile --no-loadscope-reorder --reruns 1 -rR)
 
 check: $(VENV)/dev.stamp web/node_modules/checked.stamp ## Check format, style, types, import contracts, and packages for known vulnerabilities
 	@$(BIN)/ruff format --check .

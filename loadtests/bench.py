@@ -14,7 +14,7 @@ import msgspec
 import typer
 import uvloop
 
-from loadtests import core, fanout, plots, profiling, public, recovery, results, stalls
+from loadtests import core, fanout, plots, profiling, public, recovery, results, route, stalls
 from loadtests.conditions import database_version, describe, wait_for_calm
 from loadtests.public import Bench
 from loadtests.venue import VenueFailed, running_exchange, scratch_directory
@@ -26,6 +26,7 @@ class Scenario(StrEnum):
     CORE = "core"
     OPEN_LOOP = "open_loop"
     CAPACITY = "capacity"
+    ROUTE = "route"
     RECOVERY = "recovery"
     SNAPSHOTS = "snapshots"
     FANOUT = "fanout"
@@ -42,6 +43,9 @@ class Plan(msgspec.Struct, frozen=True):
     connection_counts: tuple[int, ...] = (1, 8, 32, 64, 128)
     step_rates: tuple[float, ...] = (500.0, 1000.0, 1500.0, 2000.0, 2500.0, 3000.0)
     step_s: float = 8.0
+    route_rounds: int = 5
+    route_connections: int = 64
+    route_s: float = 6.0
     core_commands: int = 200_000
     core_passes: int = 7
     open_orders: int = 100_000
@@ -63,6 +67,8 @@ QUICK: Final = Plan(
     connection_counts=(1, 8),
     step_rates=(100.0,),
     step_s=1.0,
+    route_rounds=1,
+    route_s=2.0,
     core_commands=5_000,
     core_passes=1,
     open_orders=1_000,
@@ -126,6 +132,12 @@ def _capacity(plan: Plan) -> Figures:
     )
 
 
+def _route(plan: Plan) -> Figures:
+    return _on_exchange(
+        plan, lambda bench: route.measure(bench, plan.route_rounds, plan.route_connections, plan.route_s)
+    )
+
+
 def _recovery(plan: Plan) -> Figures:
     return recovery.measure(plan.open_orders, plan.tail_commands, plan.tail_parcel, plan.tries)
 
@@ -166,6 +178,7 @@ _SCENARIOS: Final[dict[Scenario, Callable[[Plan], Figures]]] = {
     Scenario.CORE: _core,
     Scenario.OPEN_LOOP: _open_loop,
     Scenario.CAPACITY: _capacity,
+    Scenario.ROUTE: _route,
     Scenario.RECOVERY: _recovery,
     Scenario.SNAPSHOTS: _snapshots,
     Scenario.FANOUT: _fanout,

@@ -69,6 +69,22 @@ def _capacity(axes: Axes, result: dict[str, Any]) -> None:
     axes.legend(fontsize=7)
 
 
+def _route(axes: Axes, result: dict[str, Any]) -> None:
+    figures = result["figures"]
+    for name, label in (("empty_route", "an empty FastAPI route"), ("order_route", "the order route")):
+        rounds = figures[name]
+        axes.plot(
+            range(1, len(rounds) + 1),
+            [measured["processor_us"] for measured in rounds],
+            "o-",
+            label=f"{label}: {figures[name.replace('route', 'processor_us')]:.0f} µs",
+        )
+    axes.set(xlabel="round", ylabel="processor time per request (µs)", ylim=(0, None))
+    axes.set_title(f"The same core in turns: {figures['ratio_at_full_core']:.0%} of an empty route's rate", fontsize=10)
+    axes.grid(visible=True, alpha=0.3)
+    axes.legend(fontsize=8)
+
+
 def _snapshots(axes: Axes, result: dict[str, Any]) -> None:
     figures = result["figures"]
     for name, label in (("without_snapshots", "no snapshots"), ("with_snapshots", "one every 2 s")):
@@ -155,6 +171,7 @@ def _nines(share: float) -> float:
 _PLOTS: Final[dict[str, Callable[[Axes, dict[str, Any]], None]]] = {
     "open_loop": _open_loop,
     "capacity": _capacity,
+    "route": _route,
     "snapshots": _snapshots,
     "fanout": _fanout,
     "growth": _growth,

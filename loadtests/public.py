@@ -61,6 +61,10 @@ class Bench:
     def port(self) -> int:
         return self._venue.port
 
+    @property
+    def roots(self) -> dict[str, int]:
+        return self._venue.roots
+
     async def open_loop(
         self,
         choose: Choose,

@@ -111,7 +111,7 @@ def launch_exchange(
         *arguments,
     )
     with _log(directory).open("wb") as output:
-        return subprocess.Popen(command, env=_environment(environment or {}), stdout=output, stderr=output)
+        return subprocess.Popen(command, env=environment_with(environment or {}), stdout=output, stderr=output)
 
 
 def await_ready(directory: DataDirectory, process: subprocess.Popen[bytes]) -> Venue:
@@ -183,7 +183,7 @@ class EngineVenue:
         with self.log.open("wb") as output:
             self._process = subprocess.Popen(
                 (sys.executable, "-P", "-m", "services.engine"),
-                env=_environment(settings),
+                env=environment_with(settings),
                 stdout=output,
                 stderr=output,
             )
@@ -250,6 +250,6 @@ def end(process: subprocess.Popen[bytes], stop_signal: signal.Signals) -> None:
         process.wait()
 
 
-def _environment(settings: Mapping[str, str]) -> dict[str, str]:
+def environment_with(settings: Mapping[str, str]) -> dict[str, str]:
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH", ""))))
     return {**os.environ, "PYTHONPATH": path, **settings}

@@ -28,7 +28,20 @@ from tests.running import RunningSystem, copy_cluster
 
 # What a password's hash really costs is tested with auth's own tests.
 CHEAP_HASHES = {"CROSSBOOK_PASSWORD_PASSES": "1", "CROSSBOOK_PASSWORD_MEMORY_KIB": "1024"}
+# Files are handed out in this order, each whole. Those that start servers and clients come first, or one of them would
+# be left at the end while the other worker has nothing to do.
+LONGEST_FIRST = (
+    *("web", "clients", "local", "faults", "money", "replica", "abuse"),
+    *("monitoring", "notifier", "backoffice", "simulation"),
+)
 _database_numbers = itertools.count(1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the folders that take longest; a worker does the files of a folder as they come."""
+    tests = Path(__file__).parent
+    ranks = {tests / name: rank for rank, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: ranks.get(item.path.parent, len(ranks)))
 
 
 @pytest.fixture(scope="session")

@@ -40,6 +40,11 @@ _log: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(__name__)
 _request_id = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
 
+def is_request_id(text: str) -> bool:
+    """Whether a caller's own id is taken over."""
+    return _request_id.fullmatch(text) is not None
+
+
 class BodyTooLarge(Exception):
     """The request's body is larger than the service reads."""
 
@@ -90,7 +95,7 @@ class RequestId:
             await self._app(scope, receive, send)
             return
         given = Headers(scope=scope).get(REQUEST_ID_HEADER, "")
-        request_id = given if _request_id.fullmatch(given) else uuid.uuid4().hex
+        request_id = given if is_request_id(given) else uuid.uuid4().hex
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":

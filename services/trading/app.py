@@ -12,11 +12,12 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route, WebSocketRoute
+from starlette.routing import WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
 from services.infra import postgres, redis, telemetry
 from services.infra.addresses import client_address
+from services.infra.direct import DirectApp, Outgoing
 from services.infra.memory import settle_memory
 from services.infra.tasks import end
 from services.infra.web import BodyLimit, RequestId
@@ -48,7 +49,9 @@ _log = telemetry.logger(__name__)
 
 
 def create_app(settings: TradingSettings) -> FastAPI:
-    app = FastAPI(
+    app = DirectApp(
+        limit_bytes=settings.max_body_bytes,
+        too_large=_too_large,
         title="Crossbook trading API",
         version="3",
         # The interactive page would load scripts from third parties.
@@ -62,13 +65,10 @@ def create_app(settings: TradingSettings) -> FastAPI:
     )
     app.state.settings = settings
     app.state.connections = Connections(settings.max_sockets, settings.socket_buffer_bytes)
-    app.add_middleware(BodyLimit, limit_bytes=settings.max_body_bytes, answer=_too_large)
+    app.add_middleware(BodyLimit, limit_bytes=settings.max_body_bytes, answer=_answer_too_large)
     app.add_middleware(RequestId)
-    # Plain Starlette routes: FastAPI's own would solve dependencies that none of these have, for every request.
-    app.router.routes.extend(
-        Route(endpoint.path, serve(endpoint), methods=[endpoint.method], include_in_schema=False)
-        for endpoint in ENDPOINTS
-    )
+    for endpoint in ENDPOINTS:
+        app.add_direct_route(endpoint.method, endpoint.path, serve(endpoint))
     app.router.routes.append(WebSocketRoute(WEBSOCKET_API_PATH, websocket_api))
     app.router.routes.extend(ROUTES)
     app.add_route("/metrics", telemetry.metrics)
@@ -172,18 +172,21 @@ def _document(app: FastAPI) -> None:
     app.openapi = complete  # type: ignore[method-assign]
 
 
-def _answer(error: DialectError) -> Response:
+def _answer(error: DialectError, headers: dict[str, str] | None = None) -> Outgoing:
     """For requests that no route answers; whatever they asked for, they count as one."""
     metrics.REPLIES.labels("unmatched", str(error.status), str(error.code)).inc()
-    return Response(error.body(), error.status, media_type=errors.JSON)
+    return Outgoing(error.body(), error.status, headers)
+
+
+def _response(outgoing: Outgoing) -> Response:
+    return Response(outgoing.content, outgoing.status, outgoing.headers, errors.JSON)
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
     """What the router itself refuses, in the dialect's envelope."""
     assert isinstance(error, HTTPException), "registered for HTTPException only"
-    response = await _counted(
-        request.scope, errors.METHOD_NOT_ALLOWED if error.status_code == 405 else errors.NOT_FOUND
-    )
+    refusal = errors.METHOD_NOT_ALLOWED if error.status_code == 405 else errors.NOT_FOUND
+    response = _response(await _counted(request.scope, refusal))
     if response.status_code != error.status_code:
         return response
     response.headers.update(error.headers or {})
@@ -194,12 +197,15 @@ async def _http_error(request: Request, error: Exception) -> Response:
     return response
 
 
-async def _too_large(scope: Scope, receive: Receive, send: Send) -> None:
-    response = await _counted(scope, errors.BODY_TOO_LARGE)
-    await response(scope, receive, send)
+async def _too_large(scope: Scope) -> Outgoing:
+    return await _counted(scope, errors.BODY_TOO_LARGE)
 
 
-async def _counted(scope: Scope, error: DialectError) -> Response:
+async def _answer_too_large(scope: Scope, receive: Receive, send: Send) -> None:
+    await _response(await _too_large(scope))(scope, receive, send)
+
+
+async def _counted(scope: Scope, error: DialectError) -> Outgoing:
     """An answer made outside ``serve``: it counts, and says so, like every other; or it is the limit's own."""
     services: Services = scope["app"].state.services
     if services.limits is None:
@@ -209,14 +215,12 @@ async def _counted(scope: Scope, error: DialectError) -> Response:
         await tally.arrive(client_address(scope, services.settings.trusted_proxies), b"", b"")
     except DialectError as limited:
         error = limited
-    response = _answer(error)
-    response.headers.update(tally.failed(error))
-    return response
+    return _answer(error, tally.failed(error))
 
 
 async def _unexpected_error(request: Request, error: Exception) -> Response:
     _log.error("unexpected_error", path=request.url.path, exc_info=error)
-    return _answer(errors.INTERNAL)
+    return _response(_answer(errors.INTERNAL))
 
 
 async def live() -> dict[str, str]:

@@ -5,8 +5,8 @@ come the route, the method of the WebSocket API, the OpenAPI document and the co
 disagree.
 
 ``serve`` counts a request, finds out who sent it (``authentication``) and has ``perform`` do it, as the WebSocket API
-does. Routes take the bare request and return bytes because declared parameters cost more than everything else here
-together (docs/performance.md).
+does. Routes are direct (``services.infra.direct``) and return bytes because declared parameters and the layers around
+them cost more than everything else here together (docs/performance.md).
 """
 
 import time
@@ -17,11 +17,11 @@ from typing import Any, Final, Generic
 
 import msgspec
 import structlog
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.requests import ClientDisconnect
 
 from services.infra import postgres
 from services.infra.addresses import client_address
+from services.infra.direct import Handler, Incoming, Outgoing
 from services.infra.postgres import Pool
 from services.infra.web import BodyTooLarge
 from services.trading import errors, metrics
@@ -46,6 +46,8 @@ from services.trading.weights import charge_of
 
 API_KEY_HEADER: Final = "X-MBX-APIKEY"
 TIME_UNIT_HEADER: Final = "X-MBX-TIME-UNIT"
+_API_KEY: Final = API_KEY_HEADER.lower().encode()
+_TIME_UNIT: Final = TIME_UNIT_HEADER.lower().encode()
 _TIME_UNITS: Final = {"MILLISECOND": 1000, "millisecond": 1000, "MICROSECOND": 1, "microsecond": 1}
 _SIGNING_PARAMETERS: Final = ("timestamp", "recvWindow", "signature")
 
@@ -125,20 +127,20 @@ class NoParameters(Parameters):
     """A route without parameters of its own."""
 
 
-def serve(endpoint: Endpoint[Any]) -> Callable[[Request], Awaitable[Response]]:
-    """Return the ASGI endpoint for one entry of the table."""
+def serve(endpoint: Endpoint[Any]) -> Handler:
+    """Return what answers requests for one entry of the table."""
     route = f"{endpoint.method} {endpoint.path}"
     charge = charge_of(endpoint.method, endpoint.path)
     duration = metrics.REQUEST_SECONDS.labels(route)
     succeeded = metrics.REPLIES.labels(route, "200", "0")
     replied_bytes = metrics.REPLIED_BYTES.labels(route)
 
-    async def respond(request: Request) -> Response:
+    async def respond(incoming: Incoming) -> Outgoing:
         started = time.perf_counter()
-        limits: Limits | None = request.app.state.services.limits
-        tally = None if limits is None else limits.tally(charge)
+        services: Services = incoming.scope["app"].state.services
+        tally = None if services.limits is None else services.limits.tally(charge)
         try:
-            content = await _respond(endpoint, request, tally)
+            content = await _respond(endpoint, services, incoming, tally)
         except DialectError as error:
             # Many of these are shared constants: without this each would keep the frames of its last use alive.
             error.__traceback__ = None
@@ -155,33 +157,30 @@ def serve(endpoint: Endpoint[Any]) -> Callable[[Request], Awaitable[Response]]:
         duration.observe(time.perf_counter() - started)
         succeeded.inc()
         replied_bytes.inc(len(content))
-        headers = None if tally is None else tally.succeeded()
-        return Response(content, media_type=errors.JSON, headers=headers)
+        return Outgoing(content, headers=None if tally is None else tally.succeeded())
 
     return respond
 
 
-def _refuse(route: str, error: DialectError, tally: Tally | None) -> Response:
+def _refuse(route: str, error: DialectError, tally: Tally | None) -> Outgoing:
     metrics.REPLIES.labels(route, str(error.status), str(error.code)).inc()
-    headers = None if tally is None else tally.failed(error)
-    return Response(error.body(), error.status, media_type=errors.JSON, headers=headers)
+    return Outgoing(error.body(), error.status, None if tally is None else tally.failed(error))
 
 
-async def _respond(endpoint: Endpoint[Any], request: Request, tally: Tally | None) -> bytes:
-    services: Services = request.app.state.services
+async def _respond(endpoint: Endpoint[Any], services: Services, incoming: Incoming, tally: Tally | None) -> bytes:
     if endpoint.method != "GET" and endpoint.security is Security.TRADE and services.gateway.is_full:
         # Before anything is spent on it: what is refused must cost little, or refusing is what overloads.
         raise errors.OVERLOADED
-    query: bytes = request.scope["query_string"]
-    body = b"" if endpoint.method == "GET" else await request.body()
+    query: bytes = incoming.scope["query_string"]
+    body = b"" if endpoint.method == "GET" else await incoming.body()
     if tally is not None:
-        await tally.arrive(client_address(request.scope, services.settings.trusted_proxies), query, body)
-    unit = _time_unit(request)
+        await tally.arrive(client_address(incoming.scope, services.settings.trusted_proxies), query, body)
+    unit = _time_unit(incoming)
     parameters = read_parameters(query, body)
     now_us = time.time_ns() // 1000
     caller = NOBODY
     if endpoint.security is not Security.NONE:
-        caller = await _authenticate(services, endpoint, request, parameters, query, body, now_us)
+        caller = await _authenticate(services, endpoint, incoming, parameters, query, body, now_us)
     return _encoder.encode(await perform(endpoint, services, caller, parameters, tally, unit=unit, now_us=now_us))
 
 
@@ -229,8 +228,8 @@ async def _reserve(tally: Tally, account_id: int, parameters: Parameters) -> Lim
     return None
 
 
-def _time_unit(request: Request) -> int:
-    given = request.headers.get(TIME_UNIT_HEADER)
+def _time_unit(incoming: Incoming) -> int:
+    given = incoming.header(_TIME_UNIT)
     return 1000 if given is None else parse_time_unit(given)
 
 
@@ -245,25 +244,24 @@ def parse_time_unit(text: str) -> int:
 async def _authenticate(
     services: Services,
     endpoint: Endpoint[Any],
-    request: Request,
+    incoming: Incoming,
     parameters: dict[str, str],
     query: bytes,
     body: bytes,
     now_us: int,
 ) -> Caller:
     """Return whose request it is, proven by a web session's bearer token or a signed API key."""
-    headers = request.headers
-    authorization = headers.get("Authorization")
-    if authorization is not None and API_KEY_HEADER not in headers:
+    name, authorization = incoming.header(_API_KEY), incoming.header(b"authorization")
+    if authorization is not None and name is None:
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer":
             raise errors.UNAUTHORIZED
         return Caller(await services.principals.session_account(token))
-    name, address = headers.get(API_KEY_HEADER, ""), client_address(request.scope, services.settings.trusted_proxies)
+    address = client_address(incoming.scope, services.settings.trusted_proxies)
     if not endpoint.is_signed:
-        return await recognize(services.principals, endpoint.security.value, name, address)
+        return await recognize(services.principals, endpoint.security.value, name or "", address)
     claim = Claim(
-        name,
+        name or "",
         parameters.get("signature"),
         parameters.get("timestamp"),
         parameters.get("recvWindow"),

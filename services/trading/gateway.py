@@ -14,13 +14,12 @@ as unavailable. A POST whose answer got lost is unknown (-1007) and is never sen
 """
 
 import asyncio
-import contextlib
 import secrets
 from collections import deque
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Final, Protocol
 
-import httpx
 import msgspec
 import structlog
 
@@ -41,13 +40,13 @@ from services.domain.protocol import (
     parcel_id,
 )
 from services.infra.clock import Clock, now_us
-from services.infra.http import internal_client
+from services.infra.lean_post import Answer, AnswerLost, LeanPost, NotSent
+from services.infra.web import internal_credential
 from services.trading import errors, metrics
 from services.trading.errors import REFUSALS, DialectError
 from services.trading.settings import TradingSettings
 
 _RETRY_S: Final = 0.02
-_NEVER_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 # Who asks for what belongs to no account, the depth of a book: bounded by the others' limits only.
 _NOBODY: Final = 0
 _FAILURES: Final = {
@@ -87,12 +86,12 @@ class _NotStarted(Exception):
 
 
 class EngineClient(Protocol):
-    """What of ``httpx.AsyncClient`` a gateway uses, with the same exceptions."""
+    """What of ``LeanPost`` a gateway uses, with the same exceptions."""
 
-    async def post(self, url: str, *, content: bytes, headers: dict[str, str]) -> httpx.Response:
+    async def post(self, url: str, content: bytes, headers: dict[str, str]) -> Answer:
         """Send one parcel."""
 
-    async def aclose(self) -> None:
+    async def close(self) -> None:
         """Let go of connections."""
 
 
@@ -113,7 +112,9 @@ class Gateway:
         self._depth = 0
         self._has_engine = True
         self._arrived = asyncio.Event()
-        self._client: EngineClient = client or internal_client(settings, timeout_s=settings.gateway_timeout_ms / 1000)
+        self._client: EngineClient = client or LeanPost(
+            internal_credential(settings), timeout_s=settings.gateway_timeout_ms / 1000
+        )
         # Told of every parcel's replies, after those who wait for them.
         self.on_replies: Callable[[list[Reply]], None] | None = None
 
@@ -159,8 +160,7 @@ class Gateway:
                 await self._deliver(parcel)
         finally:
             self._fail(self._take_all(), errors.UNAVAILABLE)
-            with contextlib.suppress(httpx.HTTPError):
-                await self._client.aclose()
+            await self._client.close()
 
     def _take(self) -> list[_Waiting]:
         parcel: list[_Waiting] = []
@@ -210,20 +210,20 @@ class Gateway:
         attempt = 0
         while self._clock() < give_up_us:
             try:
-                response = await self._post(body)
-            except _NEVER_SENT:
-                response = None
-            if response is not None and response.status_code == httpx.codes.OK:
+                answer = await self._post(body)
+            except NotSent:
+                answer = None
+            if answer is not None and answer.status == HTTPStatus.OK:
                 self._has_engine = True
-                replies = _decoder.decode(response.content)
+                replies = _decoder.decode(answer.content)
                 if len(replies) != len(parcel):
                     raise ValueError(f"{len(replies)} replies to {len(parcel)} requests")
                 return replies
-            if response is not None and response.content != NOT_ACTIVE:
-                _log.error("engine_refused_parcel", status=response.status_code, body=response.text[:200])
-                if response.is_server_error:
+            if answer is not None and answer.content != NOT_ACTIVE:
+                _log.error("engine_refused_parcel", status=answer.status, body=answer.content[:200].decode("latin-1"))
+                if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
                     # Whoever failed may have failed after the commit.
-                    response.raise_for_status()
+                    raise AnswerLost(f"the engine failed with {answer.status}")
                 raise _NotStarted
             self._has_engine = False
             self._engine_urls.rotate(-1)
@@ -232,11 +232,11 @@ class Gateway:
                 await asyncio.sleep(_RETRY_S)
         raise _NotStarted
 
-    async def _post(self, body: bytes) -> httpx.Response:
+    async def _post(self, body: bytes) -> Answer:
         """Each under a number of its own: what is sent again here is meant to be carried out, a repeat is not."""
         self._posts += 1
         headers = {PARCEL_HEADER: parcel_id(self._name, self._posts)}
-        return await self._client.post(self._engine_urls[0], content=body, headers=headers)
+        return await self._client.post(self._engine_urls[0], body, headers)
 
     def _fail(self, parcel: list[_Waiting], error: DialectError) -> None:
         for waiting in parcel:

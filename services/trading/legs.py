@@ -192,6 +192,8 @@ def _check_peg(leg: Leg, name: Naming) -> None:
 def _check_amounts(order: Order) -> None:
     """Zero is below every filter's minimum. The engine cannot say so: there it stands for "not given"."""
     leg = order.leg
+    if 0 not in (leg.price, leg.stop_price, order.quantity, order.quote_order_qty, leg.trailing_delta):
+        return
     for amount, refusal in (
         (leg.price, Refusal.PRICE_FILTER),
         (leg.stop_price, Refusal.PRICE_FILTER),

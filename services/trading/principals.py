@@ -53,6 +53,11 @@ _TIMER_S_MAX: Final = 30 * 24 * 60 * 60.0
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
+# Finding a series by its labels costs more than counting in it.
+_KEPT: Final = metrics.PRINCIPAL_LOOKUPS.labels("kept")
+_ASKED: Final = metrics.PRINCIPAL_LOOKUPS.labels("auth")
+_SHARED: Final = metrics.PRINCIPAL_LOOKUPS.labels("shared")
+
 T = TypeVar("T")
 
 _log: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(__name__)
@@ -348,16 +353,16 @@ class _Kept(Generic[T]):
     async def get(self, name: str, ask: Callable[[], Awaitable[T | None]]) -> T | None:
         entry = self._entries.get(name)
         if entry is not None and entry[0] > time.monotonic():
-            metrics.PRINCIPAL_LOOKUPS.labels("kept").inc()
+            _KEPT.inc()
             self._entries.move_to_end(name)
             return entry[1]
         asking = self._asking.get(name)
         if asking is None:
-            metrics.PRINCIPAL_LOOKUPS.labels("auth").inc()
+            _ASKED.inc()
             asking = self._asking[name] = asyncio.ensure_future(ask())
             asking.add_done_callback(lambda done: self._keep(name, done))
         else:
-            metrics.PRINCIPAL_LOOKUPS.labels("shared").inc()
+            _SHARED.inc()
         return await asyncio.shield(asking)
 
     def _keep(self, name: str, asked: asyncio.Future[T | None]) -> None:

@@ -4,7 +4,7 @@ Amounts are strings with eight decimals. Times are kept in microseconds and divi
 milliseconds, 1 when the client asked for microseconds.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -39,38 +39,40 @@ NO_TRADE_GROUP = -1
 NOT_YET = -1
 BASIS_POINT_E8 = 10_000
 
+_OF_ONE_ORDER: Final = (
+    OrderAccepted,
+    OrderExpired,
+    OrderCanceled,
+    OrderBeganTrailing,
+    OrderTriggered,
+    OrderAmended,
+)
+
+_OF_TWO_ORDERS: Final = (OrderFilled, MatchPrevented)
+
 _details: Final = msgspec.json.Decoder(OrderDetails)
 _list_orders: Final = msgspec.json.Decoder(tuple[tuple[int, str], ...])
 
 
 def final_state(applied: Applied, order_id: int) -> OrderState:
     """The order as it stood after the command."""
-    state = next((order for order in _reversed_states(applied.events) if order.order_id == order_id), None)
-    assert state is not None, "an applied command reports the order it is about"
-    return state
-
-
-def _reversed_states(events: Sequence[Event]) -> Iterator[OrderState]:
-    """Every state that events tell of an order, the newest first."""
-    for event in reversed(events):
-        match event:
-            case OrderFilled(taker=taker, maker=maker) | MatchPrevented(taker=taker, maker=maker):
-                yield maker
-                yield taker
-            case (
-                OrderAccepted(order=order)
-                | OrderExpired(order=order)
-                | OrderCanceled(order=order)
-                | OrderBeganTrailing(order=order)
-                | OrderTriggered(order=order)
-                | OrderAmended(order=order)
-            ):
-                yield order
+    for event in reversed(applied.events):
+        if isinstance(event, _OF_ONE_ORDER):
+            if event.order.order_id == order_id:
+                return event.order
+        elif isinstance(event, _OF_TWO_ORDERS):
+            for order in (event.maker, event.taker):
+                if order.order_id == order_id:
+                    return order
+    raise AssertionError("an applied command reports the order it is about")
 
 
 def placed_order_id(events: Sequence[Event]) -> int:
     """The id of the one order that the command placed."""
-    return next(event.order.order_id for event in events if isinstance(event, OrderAccepted))
+    for event in events:
+        if isinstance(event, OrderAccepted):
+            return event.order.order_id
+    raise AssertionError("an applied command that places an order says so")
 
 
 def placed_order(applied: Applied, order: OrderState, kind: ResponseType, market: Market, unit: Unit) -> Json:
@@ -95,14 +97,18 @@ def acknowledgement(order: OrderState, unit: Unit) -> Json:
 
 
 def order_result(order: OrderState, unit: Unit) -> Json:
-    body = acknowledgement(order, unit) | _amounts(order)
+    body = acknowledgement(order, unit)
+    body.update(_amounts(order))
     if order.status is OrderStatus.PENDING_NEW and not order.quantity_e8:
         # What it will sell is what its working order is going to buy.
         del body["origQty"]
-    body |= _stops(order.details, unit)
+    details = order.details
+    if details is not None:
+        body.update(_stops(details, unit))
     body["workingTime"] = _working_time(order.working_us, unit)
     body["selfTradePreventionMode"] = order.self_trade_prevention.value
-    body |= _particulars(order.details)
+    if details is not None:
+        body.update(_particulars(details))
     if order.expiry_reason is not ExpiryReason.NONE:
         body["expiryReason"] = order.expiry_reason.value
     return body
@@ -122,13 +128,16 @@ def order_full(order: OrderState, applied: Applied, market: Market, unit: Unit) 
         for event in applied.events
         if isinstance(event, OrderFilled) and event.taker.order_id == order.order_id
     ]
-    body = order_result(order, unit) | {"fills": fills}
+    body = order_result(order, unit)
+    body["fills"] = fills
     prevented = [
         _prevented_within(event)
         for event in applied.events
         if isinstance(event, MatchPrevented) and event.taker.order_id == order.order_id
     ]
-    return body | {"preventedMatches": prevented} if prevented else body
+    if prevented:
+        body["preventedMatches"] = prevented
+    return body
 
 
 def _prevented_within(event: MatchPrevented) -> Json:

@@ -9,7 +9,6 @@ one spelling only: another would be a second signature for the same request).
 
 import base64
 import binascii
-import hashlib
 import hmac
 import re
 from typing import Final, Protocol
@@ -41,12 +40,17 @@ def signed_payload(query: bytes, body: bytes) -> bytes:
 def _without_signature(raw: bytes) -> bytes:
     if b"signature=" not in raw:
         return raw
+    before, _, after = raw.rpartition(b"&signature=")
+    if before and b"&" not in after and b"signature=" not in before:
+        # It is the last pair, where nearly everybody puts it.
+        return before
     return b"&".join(pair for pair in raw.split(b"&") if not pair.startswith(b"signature="))
 
 
 def hmac_matches(secret: str, payload: bytes, signature: str) -> bool:
     """HMAC-SHA256 in hexadecimal, either case, compared in constant time."""
-    expected = hmac.new(secret.encode(), payload, hashlib.sha256).hexdigest()
+    # In one call: an object for each would take twice as long.
+    expected = hmac.digest(secret.encode(), payload, "sha256").hex()
     return hmac.compare_digest(expected.encode(), signature.lower().encode())
 
 

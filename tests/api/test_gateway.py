@@ -3,13 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator
 
-import httpx
 import msgspec
 import pytest
 
 from services.domain.commands import CancelAllOrders, Command
 from services.domain.protocol import NOT_ACTIVE, Envelope, Refused, Reply
 from services.domain.refusals import Refusal
+from services.infra.lean_post import Answer
 from services.trading import errors
 from services.trading.errors import DialectError
 from services.trading.gateway import Gateway
@@ -27,18 +27,18 @@ class Wire:
         self.seen = asyncio.Event()
         self.is_active = True
 
-    async def post(self, url: str, *, content: bytes, headers: dict[str, str]) -> httpx.Response:
+    async def post(self, url: str, content: bytes, headers: dict[str, str]) -> Answer:
         envelopes = msgspec.msgpack.decode(content, type=list[Envelope])
         self.parcels.append([envelope.request for envelope in envelopes])  # type: ignore[misc]
         if len(self.parcels) > 2 or self.is_active:
             self.seen.set()
         if not self.is_active:
-            return httpx.Response(503, content=NOT_ACTIVE)
+            return Answer(503, NOT_ACTIVE)
         await self.released.wait()
         replies: list[Reply] = [Refused(Refusal.UNKNOWN_SYMBOL)] * len(envelopes)
-        return httpx.Response(200, content=msgspec.msgpack.encode(replies))
+        return Answer(200, msgspec.msgpack.encode(replies))
 
-    async def aclose(self) -> None:
+    async def close(self) -> None:
         """Nothing is kept open."""
 
 

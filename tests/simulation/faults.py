@@ -9,11 +9,11 @@ import random
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-import httpx
 import msgspec
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from services.infra.lean_post import Answer, AnswerLost, NotSent
 from tests.simulation.database import Database
 
 if TYPE_CHECKING:
@@ -187,16 +187,14 @@ class FaultyNetwork:
         self._world = world
         self._timeout_s = timeout_s
 
-    async def post(self, url: str, *, content: bytes, headers: dict[str, str]) -> httpx.Response:
+    async def post(self, url: str, content: bytes, headers: dict[str, str]) -> Answer:
         world = self._world
         engine = world.engine_at(url)
         if engine is None:
             await asyncio.sleep(world.delay_s())
-            raise httpx.ConnectError("refused")
-        answer: asyncio.Future[httpx.Response] = asyncio.get_running_loop().create_future()
-        engine.process.on_death.append(
-            lambda: world.later(DETECT_DEATH_S, lambda: _fail(answer, httpx.ReadError("reset")))
-        )
+            raise NotSent("refused")
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        engine.process.on_death.append(lambda: world.later(DETECT_DEATH_S, lambda: _fail(answer, AnswerLost("reset"))))
         hear = engine.connect()
         copies = 2 if world.chance.random() < world.weather.request_repeated else 1
         # Whichever comes first is what the gateway hears, as from a proxy that asks again.
@@ -208,16 +206,16 @@ class FaultyNetwork:
             async with asyncio.timeout(self._timeout_s):
                 return await answer
         except TimeoutError:
-            raise httpx.ReadTimeout("no answer") from None
+            raise AnswerLost("no answer") from None
 
-    def _reply(self, reply: httpx.Response, answer: "asyncio.Future[httpx.Response]") -> None:
+    def _reply(self, reply: Answer, answer: "asyncio.Future[Answer]") -> None:
         world = self._world
         if world.chance.random() >= world.weather.reply_lost:
             world.later(world.delay_s(), lambda: resolve(answer, reply))
         elif world.chance.random() < 0.5:
-            world.later(0.001, lambda: _fail(answer, httpx.RemoteProtocolError("cut")))
+            world.later(0.001, lambda: _fail(answer, AnswerLost("cut")))
 
-    async def aclose(self) -> None:
+    async def close(self) -> None:
         """Nothing is kept open."""
 
 

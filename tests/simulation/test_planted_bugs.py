@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-import httpx
 import pytest
 
 from services.engine import journal
 from services.engine.core.accounts import Accounts
 from services.engine.runner import ActiveEngine
 from services.engine.standby import Standby
+from services.infra.lean_post import AnswerLost, NotSent
 from services.trading import errors, gateway
 from services.trading.errors import DialectError
 from tests.simulation.faults import Weather
@@ -73,7 +73,7 @@ def call_unknown_not_done(patch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 
 def ask_again_after_a_lost_answer(patch: pytest.MonkeyPatch) -> dict[str, Any]:
-    patch.setattr(gateway, "_NEVER_SENT", (*gateway._NEVER_SENT, httpx.ReadError, httpx.RemoteProtocolError))
+    patch.setattr(gateway, "NotSent", (NotSent, AnswerLost))
     return {"weather": Weather(reply_lost=0.2)}
 
 

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, cast
 
-import httpx
 import msgspec
 from pydantic import SecretStr
 from redis.asyncio import Redis
@@ -22,6 +21,7 @@ from services.engine.app import carry_out
 from services.engine.journal import JournalCorrupt
 from services.engine.runner import ActiveEngine, Engine
 from services.engine.settings import EngineSettings
+from services.infra.lean_post import Answer
 from services.infra.postgres import FAILURES, Pool
 from services.trading import errors
 from services.trading.errors import DialectError
@@ -61,7 +61,7 @@ TRADING_SETTINGS: Final = TradingSettings(
 )
 
 
-Reply = Callable[[httpx.Response], None]
+Reply = Callable[[Answer], None]
 
 
 class BrokenPromise(AssertionError):
@@ -131,8 +131,7 @@ class EngineHost:
 
     async def _answer(self, engine: Engine, content: bytes, headers: dict[str, str], reply: Reply) -> None:
         answer = await carry_out(engine.inbox, content, headers.get(PARCEL_HEADER, ""))
-        request = httpx.Request("POST", "http://engine")
-        reply(httpx.Response(answer.status_code, content=answer.content, request=request))
+        reply(Answer(answer.status_code, answer.content))
 
 
 class TradingHost:

@@ -1,0 +1,147 @@
+"""An application whose hot routes are found by one look-up and served without the layers around all others.
+
+Starlette tries the pattern of one route after the other, and each of its layers wraps ``send`` once more: with those
+of FastAPI that took a fifth of an order's processor time (docs/performance.md). What the layers of ``web`` do for every
+route is done here in one place: request id, body limit, their answers. Handlers catch what else may go wrong.
+"""
+
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final, NamedTuple
+
+import structlog
+from fastapi import FastAPI
+from starlette.requests import ClientDisconnect
+from starlette.routing import Route
+from starlette.types import Message, Receive, Scope, Send
+
+from services.infra.web import REQUEST_ID_HEADER, BodyTooLarge, is_request_id
+
+JSON: Final = b"application/json"
+_REQUEST_ID_HEADER: Final = REQUEST_ID_HEADER.lower().encode()
+_REQUEST_ID_BYTES: Final = 16
+
+
+class Incoming:
+    """One request. Of a header that is repeated the first counts; names are in lower case."""
+
+    __slots__ = ("_headers", "_limit_bytes", "_receive", "request_id", "scope")
+
+    def __init__(self, scope: Scope, receive: Receive, limit_bytes: int) -> None:
+        self.scope = scope
+        self._receive = receive
+        self._limit_bytes = limit_bytes
+        self._headers: dict[bytes, bytes] = dict(reversed(scope["headers"]))
+        given = self.header(_REQUEST_ID_HEADER)
+        self.request_id = given if given and is_request_id(given) else os.urandom(_REQUEST_ID_BYTES).hex()
+
+    def header(self, name: bytes) -> str | None:
+        value = self._headers.get(name)
+        return None if value is None else value.decode("latin-1")
+
+    @property
+    def declares_too_much(self) -> bool:
+        declared = self._headers.get(b"content-length")
+        return declared is not None and declared.isdigit() and int(declared) > self._limit_bytes
+
+    async def body(self) -> bytes:
+        """Raise BodyTooLarge as soon as that is certain, and ClientDisconnect if the rest will not come."""
+        message = await self._receive()
+        body: bytes = _part(message)
+        if not message.get("more_body", False) and len(body) <= self._limit_bytes:
+            return body
+        parts, size = [body], len(body)
+        while size <= self._limit_bytes:
+            if not message.get("more_body", False):
+                return b"".join(parts)
+            message = await self._receive()
+            parts.append(_part(message))
+            size += len(parts[-1])
+        raise BodyTooLarge
+
+
+class Outgoing(NamedTuple):
+    """One reply."""
+
+    content: bytes
+    status: int = 200
+    headers: Mapping[str, str] | None = None
+    media_type: bytes = JSON
+
+
+Handler = Callable[[Incoming], Awaitable[Outgoing]]
+TooLarge = Callable[[Scope], Awaitable[Outgoing]]
+
+
+class DirectApp(FastAPI):
+    """FastAPI, with direct routes beside the others. ``too_large`` answers for bodies over ``limit_bytes``."""
+
+    def __init__(self, *, limit_bytes: int, too_large: TooLarge, **how: Any) -> None:
+        super().__init__(**how)
+        self._limit_bytes = limit_bytes
+        self._too_large = too_large
+        self._handlers: dict[tuple[str, str], Handler] = {}
+
+    def add_direct_route(self, method: str, path: str, handler: Handler) -> None:
+        self._handlers[method, path] = handler
+        if method == "GET":
+            # The server leaves the body out.
+            self._handlers["HEAD", path] = handler
+
+        async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+            await self._serve(handler, scope, receive, send)
+
+        # By which the router knows the path, and answers for methods that it does not have.
+        self.router.routes.append(Route(path, _Endpoint(serve), methods=[method], include_in_schema=False))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        handler = self._handlers.get((scope["method"], scope["path"])) if scope["type"] == "http" else None
+        if handler is None:
+            await super().__call__(scope, receive, send)
+        else:
+            scope["app"] = self
+            await self._serve(handler, scope, receive, send)
+
+    async def _serve(self, handler: Handler, scope: Scope, receive: Receive, send: Send) -> None:
+        incoming = Incoming(scope, receive, self._limit_bytes)
+        # As ``web.RequestId`` does, and for its reasons.
+        structlog.contextvars.bind_contextvars(request_id=incoming.request_id)
+        try:
+            if incoming.declares_too_much:
+                raise BodyTooLarge
+            outgoing = await handler(incoming)
+        except BodyTooLarge:
+            outgoing = await self._too_large(scope)
+        except ClientDisconnect:
+            # Nobody is left to answer.
+            return
+        await send(_start(outgoing, incoming.request_id))
+        await send({"type": "http.response.body", "body": outgoing.content})
+
+
+class _Endpoint:
+    """An object, for Starlette takes a function for something that is given a request."""
+
+    def __init__(self, serve: Callable[[Scope, Receive, Send], Awaitable[None]]) -> None:
+        self._serve = serve
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._serve(scope, receive, send)
+
+
+def _start(outgoing: Outgoing, request_id: str) -> Message:
+    headers = [
+        (b"content-length", b"%d" % len(outgoing.content)),
+        (b"content-type", outgoing.media_type),
+        (_REQUEST_ID_HEADER, request_id.encode("ascii")),
+    ]
+    if outgoing.headers:
+        headers += [(name.lower().encode("ascii"), value.encode("latin-1")) for name, value in outgoing.headers.items()]
+    return {"type": "http.response.start", "status": outgoing.status, "headers": headers}
+
+
+def _part(message: Message) -> bytes:
+    if message["type"] == "http.disconnect":
+        raise ClientDisconnect
+    part: bytes = message.get("body", b"")
+    return part
