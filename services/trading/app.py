@@ -18,6 +18,7 @@ from starlette.types import Receive, Scope, Send
 from services.infra import postgres, redis, telemetry
 from services.infra.addresses import client_address
 from services.infra.direct import DirectApp, Outgoing
+from services.infra.links import add_links
 from services.infra.memory import settle_memory
 from services.infra.tasks import end
 from services.infra.web import BodyLimit, RequestId
@@ -30,6 +31,7 @@ from services.trading.gateway import Gateway
 from services.trading.history import History, open_replica
 from services.trading.journal_head import JournalHead
 from services.trading.limits import Limits, parse_limits
+from services.trading.links import LINKS
 from services.trading.markets import Markets
 from services.trading.present import Present
 from services.trading.principals import Principals
@@ -81,6 +83,7 @@ def create_app(settings: TradingSettings) -> FastAPI:
         responses={503: {"description": "The database does not answer"}},
     )
     _document(app)
+    add_links(app, LINKS)
     return app
 
 
