@@ -18,7 +18,8 @@ import typer
 _ONE: Final = "--one"
 _EXECUTED: Final = re.compile(r"number_of_executed_units: (\d+)")
 _COVERED: Final = re.compile(r"cov: (\d+)")
-GRACE_S: Final = 120
+# To load and instrument the services, and to end, on a busy machine.
+GRACE_S: Final = 600
 
 
 def guided(
