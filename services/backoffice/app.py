@@ -18,6 +18,7 @@ from services.backoffice import (
     outcomes,
     provider_routes,
     wallet_routes,
+    watch,
 )
 from services.backoffice.assets_file import read_catalogue
 from services.backoffice.courier import Courier
@@ -124,6 +125,7 @@ async def _lifespan(app: FastAPI, settings: BackofficeSettings) -> AsyncIterator
             pool_timeout_s=settings.pool_timeout_s,
         )
         await stack.enter_async_context(_running(courier.run()))
+        await stack.enter_async_context(_running(watch.run(pool)))
         # 4. Serve.
         statements = asyncio.Semaphore(settings.max_statements_at_once)
         app.state.resources = Resources(settings, catalogue, pool, callers, engine, courier, internal, statements)

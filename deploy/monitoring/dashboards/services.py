@@ -62,6 +62,30 @@ SERVICES: Final = Dashboard(
                     "What waited together; it grows with load.",
                 ),
                 Panel(
+                    "Refused for want of time",
+                    "reqps",
+                    (
+                        Query(
+                            "sum by (kind) (rate(crossbook_trading_shed_requests_total[$__rate_interval]))", "{{kind}}"
+                        ),
+                    ),
+                    "More came than could be answered within the objective.",
+                ),
+                Panel(
+                    "What a request waits before it is read, and for a POST",
+                    "s",
+                    tuple(
+                        Query(
+                            "histogram_quantile(0.99, sum by (le) "
+                            f"(rate(crossbook_trading_{metric}_seconds_bucket[$__rate_interval])))",
+                            legend,
+                        )
+                        for metric, legend in (("loop_lag", "event loop, p99"), ("gateway_queue_age", "gateway, p99"))
+                    ),
+                    "How late the event loop is, and how long the oldest of a parcel waited.",
+                    alarming=0.1,
+                ),
+                Panel(
                     "API keys and sessions, found in the cache",
                     "percentunit",
                     (
@@ -214,6 +238,58 @@ SERVICES: Final = Dashboard(
                     "The notifier follows the journal by itself, without Redis.",
                     width=6,
                     alarming=10_000,
+                ),
+            ),
+        ),
+        Row(
+            "Money on its way",
+            (
+                Panel(
+                    "Withdrawals that have not ended",
+                    "short",
+                    (Query("max by (status) (crossbook_backoffice_withdrawals)", "{{status}}"),),
+                    "By status. Every back office counts the same tables.",
+                    width=6,
+                ),
+                Panel(
+                    "Longest in its status",
+                    "s",
+                    (Query("max by (status) (crossbook_backoffice_oldest_withdrawal_seconds)", "{{status}}"),),
+                    "People approve; a provider sends; the rest are steps of the engine.",
+                    width=6,
+                    alarming=3_600,
+                ),
+                Panel(
+                    "Deposits that have not ended",
+                    "short",
+                    (Query("max by (status) (crossbook_backoffice_deposits)", "{{status}}"),),
+                    "UNMATCHED: money that nobody expects.",
+                    width=6,
+                ),
+                Panel(
+                    "Commands whose outcome is not known",
+                    "short",
+                    (Query("max by (kind) (crossbook_backoffice_undelivered)", "{{kind}}"),),
+                    "None, but for a moment.",
+                    width=6,
+                ),
+                Panel(
+                    "Oldest of them",
+                    "s",
+                    (Query("max by (kind) (crossbook_backoffice_oldest_undelivered_seconds)", "{{kind}}"),),
+                    "They are delivered again until the engine has answered.",
+                    alarming=300,
+                ),
+                Panel(
+                    "Deliveries by outcome",
+                    "short",
+                    (
+                        Query(
+                            "sum by (outcome) (rate(crossbook_backoffice_deliveries_total[$__rate_interval]))",
+                            "{{outcome}}",
+                        ),
+                    ),
+                    "A second. defect: one that cannot be completed.",
                 ),
             ),
         ),
