@@ -87,12 +87,14 @@ class Venue:
 
 
 @contextlib.contextmanager
-def running_exchange(*arguments: str, environment: Mapping[str, str] | None = None) -> Iterator[Venue]:
-    """Start ``crossbook up`` without demo data in a new directory, and stop it at the end.
+def running_exchange(
+    *arguments: str, environment: Mapping[str, str] | None = None, root: Path | None = None
+) -> Iterator[Venue]:
+    """Start ``crossbook up`` without demo data, and stop it at the end: in a new directory, or one that stays.
 
     ``arguments`` are added to the command, ``environment`` reaches every service.
     """
-    with scratch_directory() as root:
+    with scratch_directory() if root is None else contextlib.nullcontext(root) as root:
         directory = DataDirectory(root / "exchange")
         process = launch_exchange(directory, *arguments, environment=environment)
         try:

@@ -110,6 +110,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     history = History(pool, await open_replica(settings))
     gate: TradingGate = app.state.gate
     gateway, principals = Gateway(settings, shedding=gate.orders), Principals(settings, client)
+    present = Present(pool)
     markets, feed, hub = Markets(pool), Feed(pool, client), Hub(settings.max_subscriptions)
     books, tape = Books(feed, gateway, JournalHead(pool)), Tape(feed, pool)
     streams = MarketStreams(hub, feed, books, tape)
@@ -121,7 +122,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.services = Services(
         settings,
         pool,
-        Present(pool),
+        present,
         history,
         gateway,
         markets,
@@ -140,6 +141,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         asyncio.create_task(gateway.run()),
         asyncio.create_task(principals.run()),
         asyncio.create_task(history.run()),
+        asyncio.create_task(present.floors.run()),
     ]
     await feed.start()
     telemetry.tell("sequence", lambda: feed.sequence)
