@@ -200,7 +200,6 @@ _PLOTS: Final[dict[str, Callable[[Axes, dict[str, Any]], None]]] = {
     "route": _route,
     "snapshots": _snapshots,
     "fanout": _fanout,
-    "growth": _growth,
     "side_by_side": _side_by_side,
     "side_by_side_growth": _side_by_side_growth,
     **{
