@@ -1,6 +1,7 @@
 """Plots of a results directory, drawn from its JSON files alone, so they can be drawn again at any time."""
 
 import math
+import statistics
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -159,6 +160,27 @@ def _chaos(axes: Axes, result: dict[str, Any]) -> None:
     axes.grid(visible=True, axis="x", alpha=0.3)
 
 
+def _side_by_side(axes: Axes, result: dict[str, Any]) -> None:
+    for name, rounds in result["figures"]["rounds"].items():
+        connections = [run["connections"] for run in rounds[0]]
+        medians = [statistics.median(runs[index]["per_s"] for runs in rounds) for index in range(len(connections))]
+        axes.plot(connections, medians, "o-", label=name)
+    axes.set(xlabel="connections", ylabel="orders and cancels per second", xscale="log", yscale="log")
+    axes.set_title("The same tape, side by side (medians of the rounds)", fontsize=10)
+    axes.grid(visible=True, which="both", alpha=0.3)
+    axes.legend(fontsize=8)
+
+
+def _side_by_side_growth(axes: Axes, result: dict[str, Any]) -> None:
+    for name, points in result["figures"].items():
+        reached = [point for point in points if point["reached"]]
+        axes.plot([point["resting"] for point in reached], [point["per_s"] for point in reached], "o-", label=name)
+    axes.set(xlabel="resting orders", ylabel="orders and cancels per second", yscale="log")
+    axes.set_title("As the book grows, 16 connections", fontsize=10)
+    axes.grid(visible=True, which="both", alpha=0.3)
+    axes.legend(fontsize=8)
+
+
 def _percentiles(axes: Axes, summary: dict[str, Any], label: str | None, colour: str | None = None) -> None:
     """Latency over the share of requests that were faster, the share drawn in nines."""
     total = sum(count for _, count in summary["histogram_us"])
@@ -190,6 +212,8 @@ _PLOTS: Final[dict[str, Callable[[Axes, dict[str, Any]], None]]] = {
     "snapshots": _snapshots,
     "fanout": _fanout,
     "chaos": _chaos,
+    "side_by_side": _side_by_side,
+    "side_by_side_growth": _side_by_side_growth,
     **{
         f"growth_{axis}": _growth
         for axis in ("core_orders", "core_accounts", "core_markets", "open_orders", "accounts", "history")

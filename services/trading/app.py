@@ -20,6 +20,7 @@ from services.infra import postgres, redis, telemetry
 from services.infra.addresses import client_address
 from services.infra.clock import COMPARE_EVERY_S, SetClock
 from services.infra.direct import DirectApp, Outgoing
+from services.infra.links import add_links
 from services.infra.memory import settle_memory
 from services.infra.postgres import Pool
 from services.infra.tasks import end
@@ -33,6 +34,7 @@ from services.trading.gateway import Gateway
 from services.trading.history import History, open_replica
 from services.trading.journal_head import JournalHead
 from services.trading.limits import Limits, parse_limits
+from services.trading.links import LINKS
 from services.trading.markets import Markets
 from services.trading.present import Present
 from services.trading.principals import Principals
@@ -88,6 +90,7 @@ def create_app(settings: TradingSettings) -> FastAPI:
         responses={503: {"description": "The database does not answer"}},
     )
     _document(app)
+    add_links(app, LINKS)
     return app
 
 
