@@ -10,6 +10,7 @@ import itertools
 import random
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -213,7 +214,7 @@ class _Committer:
 
     async def begin(self) -> None:
         """Every row of the projection that later ones refer to was made before; only new ones are written."""
-        held = await acquire(self._session, "growth", ttl_ms=3_600_000, poll_ms=10)
+        held = await acquire(self._session, "growth", ttl_ms=3_600_000, pause=partial(asyncio.sleep, 0.01))
         self._epoch, self._sequence, self._hash = held.epoch, held.sequence, held.journal_hash
         self._growing.fill(500)
 

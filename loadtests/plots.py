@@ -16,6 +16,10 @@ from loadtests import results
 
 SIZE_INCHES: Final = (7.2, 4.2)
 DOTS_PER_INCH: Final = 90
+# As in `takeover.py`, which reads no plots.
+BUCKET_MS: Final = 10.0
+BEFORE_MS: Final = 500.0
+AFTER_MS: Final = 1_500.0
 _NINES: Final = ((0.0, "0"), (0.9, "90"), (0.99, "99"), (0.999, "99.9"), (0.9999, "99.99"))
 
 
@@ -107,6 +111,23 @@ def _fanout(axes: Axes, result: dict[str, Any]) -> None:
     axes.legend(fontsize=8)
 
 
+def _takeover(axes: Axes, result: dict[str, Any]) -> None:
+    """Acknowledged orders around the signal, one line for each hand-over, the stages of the log of each marked."""
+    takeovers = result["figures"]["takeovers"]
+    for row, taken in enumerate(takeovers):
+        counts = taken["acknowledged"]
+        most = max(counts) or 1
+        times_ms = [BUCKET_MS * (number + 0.5) - BEFORE_MS for number in range(len(counts))]
+        heights = [row + 0.85 * count / most for count in counts]
+        axes.fill_between(times_ms, row, heights, step="mid", color=f"C{taken['kind'] == 'killed':d}", alpha=0.6)
+        for moment in taken["timeline"]:
+            axes.plot([moment["at_ms"]] * 2, [row, row + 0.9], color="black", linewidth=0.5)
+        axes.text(AFTER_MS, row + 0.4, f" {taken['kind']}\n {taken['pause_ms']:.0f} ms", fontsize=7, va="center")
+    axes.axvline(0, color="grey", linewidth=0.8, linestyle="--")
+    axes.set(xlabel="after the signal (ms)", xlim=(-BEFORE_MS, AFTER_MS), yticks=[])
+    axes.set_title(f"Orders acknowledged, {result['parameters']['rate']:.0f} requests/s, lines: what the logs say")
+
+
 def _growth(axes: Axes, result: dict[str, Any]) -> None:
     for name, points in result["figures"].items():
         first = points[0]["per_s"]
@@ -153,4 +174,5 @@ _PLOTS: Final[dict[str, Callable[[Axes, dict[str, Any]], None]]] = {
     "snapshots": _snapshots,
     "fanout": _fanout,
     "growth": _growth,
+    "takeover": _takeover,
 }

@@ -2,7 +2,8 @@
 
 An exchange with two engines runs under an open loop of orders and reads. In the middle of each run the leading engine
 is told to stop (a planned hand-over: nobody may get an error) or killed (what was in flight is unknown, the rest
-waits). The pause is the longest time between two acknowledged orders.
+waits). The pause is the longest time between two acknowledged orders, so a rate of which chance makes such pauses
+proves nothing. What the processes logged meanwhile is printed as a time line: where the time went.
 """
 
 import asyncio
@@ -18,17 +19,21 @@ import msgspec
 import typer
 import uvloop
 
-from loadtests import public, results
+from loadtests import public, results, timeline
 from loadtests.conditions import CpuMeter, Noise, describe
 from loadtests.connection import connect
 from loadtests.latencies import Summary, summarize
 from loadtests.load import Observed, OpenLoop
 from loadtests.public import OPEN_LOOP_CONNECTIONS, Bench
+from loadtests.timeline import Moment
 from loadtests.traffic import ORDER_ENTRY
 from loadtests.venue import HOST, Venue, VenueFailed, running_exchange, scratch_directory
 
 PLANNED_PAUSE_MS: Final = 200.0
 KILLED_PAUSE_MS: Final = 3_000.0
+BUCKET_MS: Final = 10.0
+BEFORE_MS: Final = 500.0
+AFTER_MS: Final = 1_500.0
 READY_TIMEOUT_S: Final = 60.0
 SEED: Final = 18
 
@@ -42,6 +47,11 @@ class Takeover(msgspec.Struct, frozen=True):
     answered: int
     all: Summary | None
     noise: Noise
+    # The longest pause between two orders before the signal: what this load and machine do by themselves.
+    usual_pause_ms: float
+    timeline: list[Moment]
+    # Orders acknowledged in each interval of ``BUCKET_MS`` around the signal, from ``BEFORE_MS`` before it.
+    acknowledged: list[int]
 
     @property
     def passes(self) -> bool:
@@ -72,13 +82,18 @@ def takeover(
     for taken in takeovers:
         typer.echo(
             f"{taken.kind}: orders paused for {taken.pause_ms:.0f} ms, errors {taken.errors or 'none'}, "
-            f"p99 {taken.all.p99_ms if taken.all else 0:.0f} ms, foreign cores {taken.noise.foreign_cores}"
-            f"{'' if taken.passes else '  FAILED'}"
+            f"p99 {taken.all.p99_ms if taken.all else 0:.0f} ms, the longest before it {taken.usual_pause_ms:.0f} ms, "
+            f"foreign cores {taken.noise.foreign_cores}{'' if taken.passes else '  FAILED'}"
         )
+        typer.echo(timeline.shown(taken.timeline))
     if directory is not None:
         parameters = {"rate": rate, "seconds": seconds, "planned": planned, "killed": killed}
         figures = {"takeovers": msgspec.to_builtins(takeovers)}
         typer.echo(results.write(directory, results.Result("takeover", environment, parameters, figures)))
+        # Only who writes results needs the library that draws them.
+        from loadtests import plots
+
+        plots.draw(directory)
     if not all(taken.passes for taken in takeovers):
         raise typer.Exit(1)
 
@@ -103,22 +118,42 @@ async def _one(
     meter = CpuMeter(venue.roots)
     load = asyncio.create_task(OpenLoop(connections, traffic.mixed, rate, seed).run(seconds))
     await asyncio.sleep(seconds / 2)
-    sent_s = time.perf_counter()
+    sent_s, sent_at_s = time.perf_counter(), time.time()
     os.kill(await _leader_pid(venue), sent)
     observed = await load
     noise = meter.stop()
     for connection in connections:
         connection.close()
     latencies = [latency_us for kind_us in observed.latencies_us.values() for latency_us in kind_us]
-    pause_ms = _pause_ms(observed, sent_s)
-    return Takeover(kind, round(pause_ms, 1), dict(observed.errors), observed.answered, summarize(latencies), noise)
+    usual_ms, pause_ms = _pauses_ms(observed, sent_s)
+    return Takeover(
+        kind,
+        round(pause_ms, 1),
+        dict(observed.errors),
+        observed.answered,
+        summarize(latencies),
+        noise,
+        round(usual_ms, 1),
+        timeline.read(venue.directory.logs, sent_at_s),
+        _acknowledged(observed, sent_s),
+    )
 
 
-def _pause_ms(observed: Observed, since_s: float) -> float:
-    """The longest time without an acknowledged order that ended after ``since_s``."""
+def _pauses_ms(observed: Observed, since_s: float) -> tuple[float, float]:
+    """The longest time without an acknowledged order that ended before ``since_s``, and of those after it."""
     times_s = sorted(observed.order_times_s)
-    pauses = [after - before for before, after in itertools.pairwise(times_s) if after >= since_s]
-    return max(pauses, default=float("inf")) * 1000
+    pauses_ms = [((after - before) * 1000, after >= since_s) for before, after in itertools.pairwise(times_s)]
+    usual_ms = max((pause_ms for pause_ms, is_after in pauses_ms if not is_after), default=0.0)
+    return usual_ms, max((pause_ms for pause_ms, is_after in pauses_ms if is_after), default=float("inf"))
+
+
+def _acknowledged(observed: Observed, sent_s: float) -> list[int]:
+    counts = [0] * int((BEFORE_MS + AFTER_MS) / BUCKET_MS)
+    for time_s in observed.order_times_s:
+        bucket = int(((time_s - sent_s) * 1000 + BEFORE_MS) // BUCKET_MS)
+        if 0 <= bucket < len(counts):
+            counts[bucket] += 1
+    return counts
 
 
 async def _leader_pid(venue: Venue) -> int:

@@ -1,5 +1,6 @@
 """One batch: apply what was taken from the inbox, keep what must be written, answer when it is."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
@@ -9,8 +10,10 @@ from services.domain.protocol import Checked, CheckOrder, Depth, Envelope, ReadD
 from services.domain.refusals import Refusal
 from services.engine import metrics
 from services.engine.core.exchange import Exchange
+from services.engine.core.transfers import Moved
 from services.engine.inbox import EXPIRED, UNKNOWN, Parcel
 from services.engine.journal import JournalRow, chain_hash
+from services.engine.ledger import refuse_from_ledger
 from services.engine.projection import Projection
 
 _encoder: Final = msgspec.msgpack.Encoder()
@@ -28,10 +31,13 @@ class Batch:
     """Requests of several parcels, carried out in order at one time. Replies are held back until it is committed.
 
     ``time_us`` never runs backwards, so it stands still after a clock ran ahead and was set right. Deadlines are held
-    against ``clock_us``, or nothing could be started until the clock had caught up.
+    against ``clock_us``, or nothing could be started until the clock had caught up. ``done`` are movements that the
+    core may have forgotten, by reference.
     """
 
-    def __init__(self, exchange: Exchange, sequence: int, time_us: int, clock_us: int) -> None:
+    def __init__(
+        self, exchange: Exchange, sequence: int, time_us: int, clock_us: int, done: Mapping[str, Moved] | None = None
+    ) -> None:
         self.projection = Projection()
         self.commands: list[Command] = []
         self.size = 0
@@ -39,6 +45,7 @@ class Batch:
         self._sequence = sequence
         self._time_us = time_us
         self._clock_us = clock_us
+        self._done = done or {}
         self._events: list[msgspec.Raw] = []
         self._answers: list[tuple[Parcel, list[Any]]] = []
 
@@ -70,7 +77,7 @@ class Batch:
         if isinstance(request, CheckOrder):
             refusal = self._exchange.check(request.order)
             return Refused(refusal) if refusal is not None else Checked()
-        outcome = self._exchange.apply(request, self._time_us)
+        outcome = refuse_from_ledger(self._done, request) or self._exchange.apply(request, self._time_us)
         if isinstance(outcome, Refusal):
             metrics.refused(outcome).inc()
             return Refused(outcome)

@@ -6,6 +6,9 @@ gateway are carried out in the order in which it sent them.
 Something between a gateway and an engine may repeat a POST or deliver it late. A gateway has one under way at a time
 and numbers them, so a number that has been seen is a repeat, which shares the first one's replies, and a lower one
 comes too late: its gateway has given it up as unknown. Both hold for the life of the process; no POST outlives it.
+
+An engine that is about to lead (``expect``) keeps what comes for the short time that takes, rather than send gateways
+away that have nowhere else to go. If it does not lead by then, they hear that nothing was started.
 """
 
 import asyncio
@@ -60,18 +63,27 @@ class Inbox:
         self._parcels: deque[Parcel] = deque()
         self._arrived = asyncio.Event()
         self._is_open = False
+        self._expecting: asyncio.TimerHandle | None = None
         # By gateway, the number of its last POST and its replies to come.
         self._last: dict[str, tuple[int, asyncio.Future[list[Reply]]]] = {}
         self.depth = 0
         # Parcels that came while this engine was not active, since it was made.
         self.declined = 0
 
+    def expect(self, within_s: float) -> None:
+        """Keep what comes; without ``open`` in time it is declined."""
+        self.close()
+        self._is_open = True
+        self._expecting = asyncio.get_running_loop().call_later(within_s, self.close)
+
     def open(self) -> None:
         self._is_open = True
+        self._expect_no_more()
 
     def close(self) -> None:
         """Refuse what waits and what comes: none of it was started."""
         self._is_open = False
+        self._expect_no_more()
         while self._parcels:
             self._parcels.popleft().decline()
         self.depth = 0
@@ -107,6 +119,11 @@ class Inbox:
             self.depth += len(envelopes)
             self._arrived.set()
         return parcel.answer
+
+    def _expect_no_more(self) -> None:
+        if self._expecting is not None:
+            self._expecting.cancel()
+            self._expecting = None
 
     def wake(self) -> None:
         """Let a waiting ``take`` return at once."""

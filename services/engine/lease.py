@@ -6,6 +6,8 @@ Safety rests on ``epoch`` alone: every take-over raises it, and every settlement
 Liveness rests on two signs that the holder is gone. Its database session holds an advisory lock named by its epoch,
 which PostgreSQL drops the instant the process dies; and ``expires_at``, which each settlement and each heartbeat moves
 on, catches a holder that hangs or is cut off while its session lives. Times are PostgreSQL's, never an engine's.
+
+A holder that lets go says so to every session that listens, so that nobody need find out by looking.
 """
 
 import asyncio
@@ -44,14 +46,17 @@ class LeaseSession(Protocol):
     async def holds_lease(self, epoch: int) -> bool:
         """Whether the epoch still is this one."""
 
-    async def expire_lease(self, epoch: int) -> None:
-        """Let it expire now, if the epoch still is this one."""
-
     async def try_lock(self, epoch: int) -> bool:
         """Take the lock that is named by an epoch unless another session has it."""
 
     async def unlock(self, epoch: int) -> None:
         """Undo one ``try_lock``."""
+
+    async def let_go(self, epoch: int) -> None:
+        """Undo one ``try_lock`` and tell every session that listens."""
+
+    async def listen(self, freed: asyncio.Event) -> None:
+        """Set ``freed`` each time somebody lets go, as long as the session lives and nothing is lost on the way."""
 
 
 async def acquire(
@@ -59,10 +64,9 @@ async def acquire(
     holder: str,
     *,
     ttl_ms: int,
-    poll_ms: int,
-    meanwhile: Callable[[], Awaitable[None]] | None = None,
+    pause: Callable[[], Awaitable[None]],
 ) -> Lease:
-    """Wait until no live engine holds the lease, then take it with a new epoch; do ``meanwhile`` after each look."""
+    """Look until no live engine holds the lease, then take it with a new epoch; ``pause`` between two looks."""
     while True:
         epoch, expired = await session.read_lease()
         if (expired or await _holder_is_gone(session, epoch)) and await session.try_lock(epoch + 1):
@@ -71,9 +75,7 @@ async def acquire(
             if taken is not None:
                 return taken
             await session.unlock(epoch + 1)
-        if meanwhile is not None:
-            await meanwhile()
-        await asyncio.sleep(poll_ms / 1000)
+        await pause()
 
 
 async def renew(session: LeaseSession, lease: Lease, *, ttl_ms: int) -> None:
@@ -88,9 +90,8 @@ async def confirm(session: LeaseSession, lease: Lease) -> None:
 
 
 async def release(session: LeaseSession, lease: Lease) -> None:
-    """Let a standby take over at once."""
-    await session.expire_lease(lease.epoch)
-    await session.unlock(lease.epoch)
+    """Let a standby take over at once: without its lock this holder is as good as dead."""
+    await session.let_go(lease.epoch)
 
 
 async def _holder_is_gone(session: LeaseSession, epoch: int) -> bool:

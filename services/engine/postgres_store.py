@@ -1,21 +1,24 @@
 """The store that exchanges run on: one PostgreSQL session behind each ``Session``."""
 
+import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from typing import Any, Final
 
-from services.engine import journal, snapshots
+from services.engine import journal, ledger, snapshots
 from services.engine.core.exchange import Exchange
+from services.engine.core.transfers import Moved
 from services.engine.journal import JournalRow
 from services.engine.lease import SHARD, Lease
 from services.engine.projection import Projection
 from services.engine.settings import EngineSettings
-from services.engine.settlement import settle
+from services.engine.settlement import Tails, settle, warm_up
 from services.engine.snapshots import Taken
 from services.infra import postgres
 from services.infra.postgres import Connection
 
 # The first key of the advisory locks, so that they collide with nobody else's in this database.
 _LOCK_SPACE: Final = 0x0C40
+_FREED_CHANNEL: Final = "crossbook_lease_freed"
 
 _READ_SQL: Final = "SELECT epoch, expires_at < clock_timestamp() AS expired FROM exchange.engine_lease WHERE shard = $1"
 _TAKE_SQL: Final = """
@@ -29,7 +32,11 @@ UPDATE exchange.engine_lease SET expires_at = clock_timestamp() + $3 * interval 
 WHERE shard = $1 AND epoch = $2 RETURNING true
 """
 _HOLDS_SQL: Final = "SELECT true FROM exchange.engine_lease WHERE shard = $1 AND epoch = $2"
-_EXPIRE_SQL: Final = "UPDATE exchange.engine_lease SET expires_at = '-infinity' WHERE shard = $1 AND epoch = $2"
+# One message, and nothing of it is written: who waits for it need not wait for a disk.
+_LET_GO_SQL: Final = """
+SET LOCAL synchronous_commit TO off;
+SELECT pg_advisory_unlock({space}, {name}), pg_notify('{channel}', '');
+"""
 
 
 class PostgresStore:
@@ -53,6 +60,7 @@ class PostgresStore:
 class PostgresSession:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._tails = Tails()
 
     async def read_lease(self) -> tuple[int, bool]:
         epoch, expired = await self._connection.fetchrow(_READ_SQL, SHARD)  # type: ignore[misc]
@@ -68,9 +76,6 @@ class PostgresSession:
     async def holds_lease(self, epoch: int) -> bool:
         return bool(await self._connection.fetchval(_HOLDS_SQL, SHARD, epoch))
 
-    async def expire_lease(self, epoch: int) -> None:
-        await self._connection.execute(_EXPIRE_SQL, SHARD, epoch)
-
     async def try_lock(self, epoch: int) -> bool:
         sql = "SELECT pg_try_advisory_lock($1, $2)"
         return bool(await self._connection.fetchval(sql, _LOCK_SPACE, epoch % 2**31))
@@ -78,8 +83,25 @@ class PostgresSession:
     async def unlock(self, epoch: int) -> None:
         await self._connection.execute("SELECT pg_advisory_unlock($1, $2)", _LOCK_SPACE, epoch % 2**31)
 
+    async def let_go(self, epoch: int) -> None:
+        sql = _LET_GO_SQL.format(space=_LOCK_SPACE, name=int(epoch) % 2**31, channel=_FREED_CHANNEL)
+        await self._connection.execute(sql)
+
+    async def listen(self, freed: asyncio.Event) -> None:
+        await self._connection.add_listener(_FREED_CHANNEL, lambda *_: freed.set())
+
     async def settle(self, row: JournalRow, projection: Projection, *, lease_ttl_ms: int) -> None:
-        await settle(self._connection, row, projection, lease_ttl_ms=lease_ttl_ms)
+        await settle(self._connection, row, projection, self._tails, lease_ttl_ms=lease_ttl_ms)
+
+    async def movements_done(self, references: list[str]) -> dict[str, Moved]:
+        return await ledger.read_done(self._connection, references)
+
+    async def warm_up(self) -> None:
+        nobody = -1
+        await self.take_lease(nobody, "", 0)
+        await self.renew_lease(nobody, 0)
+        await self.holds_lease(nobody)
+        await warm_up(self._connection)
 
     async def hash_at(self, sequence: int) -> bytes | None:
         return await journal.hash_at(self._connection, sequence)

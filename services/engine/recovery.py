@@ -48,8 +48,9 @@ async def recover(session: Session, redis: Redis, lease: Lease, copy: Copy | Non
     if copy is None:
         copy = await begin(session, redis, lease)
     began, commands = copy.sequence, 0
-    async for row in session.read_rows(began, lease.sequence):
-        commands += copy.apply(row)
+    if began < lease.sequence:
+        async for row in session.read_rows(began, lease.sequence):
+            commands += copy.apply(row)
     if (copy.sequence, copy.journal_hash) != (lease.sequence, lease.journal_hash):
         raise JournalCorrupt(
             f"the last commit was journal row {lease.sequence}, but snapshot and journal only lead to row "

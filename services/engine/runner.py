@@ -23,9 +23,11 @@ from services.domain.protocol import Envelope, Refused
 from services.domain.refusals import Refusal
 from services.engine import lease, metrics
 from services.engine.batch import Batch
+from services.engine.core.transfers import Moved
 from services.engine.inbox import Inbox, Parcel
 from services.engine.lease import Lease, LeaseLost
-from services.engine.markets_file import read_definitions
+from services.engine.ledger import references_to_look_up
+from services.engine.markets_file import Definitions, read_definitions
 from services.engine.postgres_store import PostgresStore
 from services.engine.publisher import Publisher
 from services.engine.recovery import Copy
@@ -40,6 +42,8 @@ from services.infra.memory import settle_memory
 _RETRY_S: Final = 0.2
 # A standby that has not seen the lease for this long could not take it over either.
 _FIT_S: Final = 5.0
+# How long a warm standby that was told of a free lease keeps requests for itself: many times what taking over takes it.
+_EXPECT_S: Final = 1.0
 # Everything that means "the database is gone or no longer ours": begin again at the lease.
 _SETBACKS: Final = (LeaseLost, OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
@@ -94,7 +98,8 @@ class Engine:
         """From standing by to losing the lease or being stopped, on one database session."""
         session = await self._store.connect("crossbook-engine", self._settings.settle_timeout_ms)
         try:
-            # 1. Follow whoever leads, and become the only writer after it.
+            # 1. Follow whoever leads, and become the only writer after it. What can be ready by then is.
+            definitions = read_definitions(self._settings.markets_file)
             window_us = int(self._settings.snapshot_interval_s * 1_000_000)
             self.standby = standby = Standby(session, self._redis, window_us, self._on_recovered)
             held = await self._acquire(session, standby)
@@ -114,26 +119,29 @@ class Engine:
             metrics.UNBALANCED_ASSETS.set(len(copy.exchange.accounts.imbalances()))
             # 3. Serve until something goes wrong or we are asked to stop.
             publisher = Publisher(self._redis, self._store, self._settings, held.sequence)
-            await self._serve(ActiveEngine(self._settings, self._store, session, publisher, held, copy, self._clock))
+            active = ActiveEngine(self._settings, self._store, session, publisher, held, copy, self._clock)
+            await self._serve(active, definitions)
         finally:
+            self.inbox.close()
             self.standby = None
             session.terminate()
 
     async def _acquire(self, session: Session, standby: Standby) -> Lease | None:
-        settings = self._settings
+        freed = asyncio.Event()
+        await session.listen(freed)
 
-        async def meanwhile() -> None:
+        async def pause() -> None:
+            self.inbox.close()
             self._looked_s = time.monotonic()
             await standby.follow()
+            if await _happens_within(freed, self._settings.takeover_poll_ms / 1000):
+                freed.clear()
+                _log.info("lease_freed", sequence=standby.sequence)
+                if standby.is_warm:
+                    self.inbox.expect(_EXPECT_S)
 
         waiting = asyncio.create_task(
-            lease.acquire(
-                session,
-                self.holder,
-                ttl_ms=settings.lease_ttl_ms,
-                poll_ms=settings.takeover_poll_ms,
-                meanwhile=meanwhile,
-            )
+            lease.acquire(session, self.holder, ttl_ms=self._settings.lease_ttl_ms, pause=pause)
         )
         stopping = asyncio.create_task(self._stopping.wait())
         await asyncio.wait((waiting, stopping), return_when=asyncio.FIRST_COMPLETED)
@@ -160,10 +168,10 @@ class Engine:
             if session is not None:
                 session.terminate()
 
-    async def _serve(self, active: "ActiveEngine") -> None:
+    async def _serve(self, active: "ActiveEngine", definitions: Definitions) -> None:
         publishing = asyncio.create_task(active.publisher.run())
         try:
-            await active.define_markets()
+            await active.define_markets(definitions)
             self.active = active
             self.inbox.open()
             _log.info("active", epoch=active.lease.epoch, sequence=active.sequence, holder=self.holder)
@@ -171,10 +179,12 @@ class Engine:
                 parcels = await self.inbox.take(self._settings.batch_limit, self._settings.heartbeat_ms / 1000)
                 metrics.INBOX_DEPTH.set(self.inbox.depth)
                 await active.turn(parcels)
-            # Nothing is in hand: whoever is next need not wait for what this one still has to do.
-            self.inbox.close()
+            # Nothing is in hand: whoever is next need not wait for what this one still has to do. It hears of that
+            # before gateways do, so that they find it ready.
+            _log.info("handing_over", epoch=active.lease.epoch, sequence=active.sequence)
             self.active = None
             await active.release()
+            self.inbox.close()
         finally:
             self.inbox.close()
             self.active = None
@@ -217,12 +227,12 @@ class ActiveEngine:
         metrics.SNAPSHOT_SEQUENCE.set(copy.snapshot_sequence)
         metrics.OPEN_ORDERS.set(len(copy.exchange.orders))
 
-    async def define_markets(self) -> None:
+    async def define_markets(self, definitions: Definitions) -> None:
         """Bring the market file into the journal; what is already as it says is refused and costs nothing.
 
         So is what somebody has defined otherwise meanwhile: a failover must not undo it.
         """
-        markets, venue = read_definitions(self._settings.markets_file)
+        markets, venue = definitions
         commands: list[Command] = [DefineMarket(market, from_file=True) for market in markets]
         if venue is not None:
             commands.append(DefineVenue(venue))
@@ -240,15 +250,28 @@ class ActiveEngine:
         if not parcels:
             await lease.renew(self._session, self.lease, ttl_ms=self._settings.lease_ttl_ms)
         else:
-            await self._commit(self._apply(parcels))
+            await self._commit(self._apply(parcels, await self._done_long_ago(parcels)))
         metrics.STREAM_LAG.set(self.publisher.lag)
         is_checkpoint = begins_window(before_us, self.exchange.now_us, self._snapshot_window_us)
         self._snapshot_if_due(is_idle=not parcels, is_checkpoint=is_checkpoint)
 
-    def _apply(self, parcels: list[Parcel]) -> Batch:
+    async def _done_long_ago(self, parcels: list[Parcel]) -> dict[str, Moved]:
+        """What the ledger knows of the references in these parcels, if the core may have forgotten any."""
+        requests = (envelope.request for parcel in parcels for envelope in parcel.envelopes)
+        references = references_to_look_up(self.exchange.transfers, requests)
+        if not references:
+            return {}
+        try:
+            return await self._session.movements_done(references)
+        except BaseException:
+            for parcel in parcels:
+                parcel.decline()
+            raise
+
+    def _apply(self, parcels: list[Parcel], done: dict[str, Moved]) -> Batch:
         started = time.perf_counter()
         clock_us = self._clock()
-        batch = Batch(self.exchange, self.sequence + 1, max(clock_us, self.exchange.now_us), clock_us)
+        batch = Batch(self.exchange, self.sequence + 1, max(clock_us, self.exchange.now_us), clock_us, done)
         for parcel in parcels:
             batch.carry_out(parcel)
         metrics.APPLY_SECONDS.observe(time.perf_counter() - started)

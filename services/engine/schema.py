@@ -4,6 +4,9 @@
 statement for everyone else to read. The engine itself reads none of them (but a settlement counts aggregate trades on
 from the last one), so ``crossbook verify`` can compare the two as independent witnesses. ``sequence`` is everywhere the
 journal row that last wrote the line.
+
+``orders`` and ``trades`` are partitioned (docs/adr/0025). Their partitions are in schema ``exchange_history`` and come
+and go as time passes, so they are not listed here; ``exchange.history_partitions`` lists them.
 """
 
 from sqlalchemy import (
@@ -96,19 +99,20 @@ orders = Table(
     Index("orders_by_account", "account_id", "symbol", "order_id"),
     Index("orders_by_client_order_id", "account_id", "symbol", "client_order_id"),
     Index("orders_open", "account_id", postgresql_where=text("is_open")),
-    # Room to update an order in its own page, without touching the indexes.
-    postgresql_with={"fillfactor": "70"},
+    # Ids grow with time. Partitions leave room to update an order in its own page, without touching the indexes.
+    postgresql_partition_by="RANGE (order_id)",
 )
 
+# A market's trades are numbered in the order of time, so both orders are one, and every question has a time in it.
 trades = Table(
     "trades",
     metadata,
     Column("symbol", Text, primary_key=True),
+    Column("time_us", BigInteger, primary_key=True, autoincrement=False),
     Column("trade_id", BigInteger, primary_key=True, autoincrement=False),
     Column("price_e8", BigInteger, nullable=False),
     Column("quantity_e8", BigInteger, nullable=False),
     Column("quote_e8", BigInteger, nullable=False),
-    Column("time_us", BigInteger, nullable=False),
     Column("buyer_is_maker", Boolean, nullable=False),
     Column("taker_order_id", BigInteger, nullable=False),
     Column("taker_account_id", BigInteger, nullable=False),
@@ -119,8 +123,28 @@ trades = Table(
     Column("sequence", BigInteger, nullable=False),
     # Which aggregate trade it belongs to: numbered without gaps in each market (docs/adr/0008).
     Column("aggregate_id", BigInteger, nullable=False),
-    Index("trades_by_taker", "taker_account_id", "symbol", "trade_id"),
-    Index("trades_by_maker", "maker_account_id", "symbol", "trade_id"),
+    Index("trades_by_taker", "taker_account_id", "symbol", "time_us", "trade_id"),
+    Index("trades_by_maker", "maker_account_id", "symbol", "time_us", "trade_id"),
+    postgresql_partition_by="RANGE (time_us)",
+)
+
+# What was dropped of a partitioned table (services/engine/retention.py): rows before a key (orders: an id; trades: a
+# time) but for those that are needed still. No row: nothing was.
+history_horizons = Table(
+    "history_horizons",
+    metadata,
+    Column("table_name", Text, primary_key=True),
+    Column("dropped_before", BigInteger, nullable=False),
+    Column("dropped_rows", BigInteger, nullable=False),
+)
+
+# What the dropped trades did to each account in all, so that statements still add up.
+carried_balances = Table(
+    "carried_balances",
+    metadata,
+    Column("account_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("asset", Text, primary_key=True),
+    Column("amount_e8", Numeric(38, 0), nullable=False),
 )
 
 balances = Table(

@@ -5,16 +5,17 @@ engine's epoch and sequence are still the ones stored. Every other part takes it
 everything is written or nothing. What changed several times in a batch is written once, as it ended.
 
 A batch rarely touches every table, so the statement is put together from the parts that have rows; there are few
-combinations in practice, and each is prepared once.
+combinations in practice, and each is prepared once. Its rows go to one partition of the trades, and to those of the
+orders that it changes: whatever the number of partitions, no other is looked at.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any, Final, NamedTuple
 
 from services.engine.journal import JournalRow
 from services.engine.lease import SHARD, LeaseLost
-from services.engine.projection import Projection
+from services.engine.projection import Projection, Row
 from services.infra.postgres import Connection
 
 _FENCE: Final = """
@@ -53,13 +54,11 @@ _PARTS: Final[dict[str, _Part]] = {
         is_open = excluded.is_open, sequence = excluded.sequence""",
     ),
     "trades": _Part(
-        ("text", *("bigint",) * 4, "bool", *("bigint",) * 8),
+        ("text", *("bigint",) * 4, "bool", *("bigint",) * 7),
         """
     INSERT INTO exchange.trades (symbol, trade_id, price_e8, quantity_e8, quote_e8, buyer_is_maker, taker_order_id,
         taker_account_id, taker_fee_e8, maker_order_id, maker_account_id, maker_fee_e8, aggregate_id, time_us, sequence)
-    SELECT r.c1, r.c2, r.c3, r.c4, r.c5, r.c6, r.c7, r.c8, r.c9, r.c10, r.c11, r.c12, r.c13 + coalesce(
-        (SELECT aggregate_id FROM exchange.trades AS last WHERE last.symbol = r.c1 AND last.trade_id = r.c14), 0),
-        $4, fence.sequence FROM fence, {rows}""",
+    SELECT r.*, $4, fence.sequence FROM fence, {rows}""",
     ),
     "candles": _Part(
         ("text", "text", *("bigint",) * 12),
@@ -172,12 +171,71 @@ _PARTS: Final[dict[str, _Part]] = {
 }
 
 
-async def settle(connection: Connection, row: JournalRow, projection: Projection, *, lease_ttl_ms: int) -> None:
+# With the newest partition first this ends at the first row, however many partitions and trades there are.
+_LAST_AGGREGATE_SQL: Final = """
+SELECT trade_id, aggregate_id FROM exchange.trades WHERE symbol = $1 ORDER BY time_us DESC, trade_id DESC LIMIT 1
+"""
+
+
+class Tail(NamedTuple):
+    """A market's last trade, and the number of its aggregate."""
+
+    trade_id: int = 0
+    aggregate_id: int = 0
+
+
+class Tails:
+    """Where the trades of each market end, as the settlements of one session left them.
+
+    Read once for each market, and counted on from there: while the fence holds, nobody else adds trades. When it does
+    not, what is counted here was never written, and the session is of no more use.
+    """
+
+    def __init__(self) -> None:
+        self._tails: dict[str, Tail] = {}
+
+    async def number(self, connection: Connection, rows: Iterable[Row]) -> list[Row]:
+        """Trades with their aggregates' numbers, from those with the number in the batch and the trade before it."""
+        numbered = []
+        for *trade, in_batch, before in rows:
+            symbol = trade[0]
+            tail = self._tails.get(symbol)
+            if tail is None or tail.trade_id < before:
+                found = await connection.fetchrow(_LAST_AGGREGATE_SQL, symbol)
+                tail = self._tails[symbol] = Tail() if found is None else Tail(*found)
+            numbered.append((*trade, tail.aggregate_id + in_batch))
+        return numbered
+
+    def moved(self, trades: Iterable[Row]) -> None:
+        """These, in order, were written."""
+        for trade in trades:
+            self._tails[trade[0]] = Tail(trade[1], trade[-1])
+
+
+# What orders, fills and cancels touch: nearly every batch is one of these.
+_USUAL: Final = (("orders", "balances"), ("orders", "trades", "candles", "balances"))
+
+
+async def warm_up(connection: Connection) -> None:
+    """Have the server prepare and plan the usual statements, under an epoch that nobody has: nothing is written."""
+    nobody = -1
+    for tables in _USUAL:
+        columns: list[list[Any]] = [[] for table in tables for _ in _PARTS[table].types]
+        await connection.fetchval(statement(tables), SHARD, 0, nobody, 0, b"", b"", b"", 0, *columns)
+    await connection.fetchrow(_LAST_AGGREGATE_SQL, "")
+
+
+async def settle(
+    connection: Connection, row: JournalRow, projection: Projection, tails: Tails, *, lease_ttl_ms: int
+) -> None:
     """Write the batch and commit; raise LeaseLost, having written nothing, if the fence does not hold.
 
     Any other exception leaves the outcome unknown to the caller.
     """
     tables = {name: rows for name, rows in projection.tables().items() if rows}
+    trades = await tails.number(connection, tables.get("trades", ()))
+    if trades:
+        tables["trades"] = trades
     columns: list[Sequence[Any]] = []
     for rows in tables.values():
         columns.extend(zip(*rows, strict=True))
@@ -195,6 +253,7 @@ async def settle(connection: Connection, row: JournalRow, projection: Projection
     )
     if fence is None:
         raise LeaseLost
+    tails.moved(trades)
 
 
 @cache

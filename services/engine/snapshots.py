@@ -36,6 +36,8 @@ CHECKPOINT_KEY: Final = "crossbook:checkpoint"
 _COMPRESSION_LEVEL: Final = 1
 _KEEP_IN_DATABASE: Final = 3
 _CHILD_POLL_S: Final = 0.02
+# Nobody waits for a snapshot, least of all the engine that takes over while the last one is stored.
+_CHILD_NICENESS: Final = 10
 _CHILD_TIMEOUT_S: Final = 60.0
 _STORE_TIMEOUT_MS: Final = 30_000
 # The child's exit code: stored, and the number of unbalanced assets up to a bound; or one of Python's own, for failure.
@@ -179,6 +181,7 @@ def _store_and_exit(
     """Run in the child. It shares nothing with its parent but memory: no socket, no signal handler, no event loop."""
     code = 1
     try:
+        os.nice(_CHILD_NICENESS)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)
         signal.set_wakeup_fd(-1)

@@ -30,7 +30,7 @@ _STEP_ROWS: Final = 200
 _STEP_S: Final = 0.5
 # How often the leader's word is looked for, how long to wait for Redis, how many own hashes are kept until it comes.
 _COMPARE_S: Final = 1.0
-_REDIS_TIMEOUT_S: Final = 0.25
+_REDIS_TIMEOUT_S: Final = 0.05
 _HASHES_KEPT: Final = 8
 
 _log = telemetry.logger(__name__)
@@ -49,6 +49,7 @@ class Standby:
         self._window_us = window_us
         self._on_loaded = on_loaded
         self._copy: Copy | None = None
+        self._is_warm = False
         self._checkpoints: dict[int, Checkpoint] = {}
         self._compared = 0
         self._compare_at_s = 0.0
@@ -63,10 +64,16 @@ class Standby:
         """The last row after which the leader's state was seen to be the same."""
         return self._compared
 
+    @property
+    def is_warm(self) -> bool:
+        """It has followed to where it need not go far to take over."""
+        return self._is_warm
+
     async def follow(self) -> None:
         """Take some steps after the journal; raise JournalCorrupt or Diverged if this engine must not go on."""
         if self._copy is None:
             self._copy = await begin(self._session, self._redis)
+            await self._session.warm_up()
             self._on_loaded()
         await self._advance(self._copy)
         await self._compare(self._copy)
@@ -91,6 +98,7 @@ class Standby:
                 rows += 1
                 if begins_window(before_us, row.time_us, self._window_us):
                     self._note_checkpoint(copy)
+        self._is_warm = not rows
 
     def _note_checkpoint(self, copy: Copy) -> Checkpoint:
         checkpoint = Checkpoint(copy.sequence, copy.journal_hash, state_hash(capture(copy.exchange)))

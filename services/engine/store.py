@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Coroutine
 from typing import Any, Protocol
 
 from services.engine.core.exchange import Exchange
+from services.engine.core.transfers import Moved
 from services.engine.journal import JournalRow
 from services.engine.lease import LeaseSession
 from services.engine.projection import Projection
@@ -21,6 +22,12 @@ class Session(LeaseSession, Protocol):
 
     async def settle(self, row: JournalRow, projection: Projection, *, lease_ttl_ms: int) -> None:
         """Make a batch durable, or raise LeaseLost having written nothing (``settlement.py``)."""
+
+    async def movements_done(self, references: list[str]) -> dict[str, Moved]:
+        """The movements that are done, of those that these references name (``ledger.py``)."""
+
+    async def warm_up(self) -> None:
+        """Do beforehand what the first settlement would wait for; nothing changes."""
 
     async def hash_at(self, sequence: int) -> bytes | None:
         """The hash of one journal row, None where there is no such row."""

@@ -14,6 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from services.domain.aggregates import Aggregates
+from services.domain.events import OrderFilled
 from services.domain.market import Market, Venue
 from services.domain.standing import AccountStatus, VenueStatus, WithdrawalStatus
 from services.engine import journal, lease, snapshots
@@ -55,7 +56,7 @@ _OPEN_ORDERS_SQL: Final = f"{_ORDER_SQL} WHERE is_open"
 _TRADES_SQL: Final = """
 SELECT symbol, trade_id, price_e8, quantity_e8, quote_e8, buyer_is_maker, taker_order_id, taker_account_id,
     taker_fee_e8, maker_order_id, maker_account_id, maker_fee_e8, aggregate_id
-FROM exchange.trades WHERE symbol = $1 AND trade_id BETWEEN $2 AND $3
+FROM exchange.trades WHERE symbol = $1 AND time_us BETWEEN $2 AND $3 AND trade_id BETWEEN $4 AND $5
 """
 _TRANSFERS_SQL: Final = """
 SELECT reference, account_id, asset, amount_e8, kind, counterparty_id FROM exchange.transfers WHERE reference = ANY($1)
@@ -72,7 +73,10 @@ _TERMS_SQL: Final = """
 SELECT account_id, self_trade_prevention, maker_fee_rate_e8, taker_fee_rate_e8, trade_group_id
 FROM exchange.account_terms
 """
-_AGGREGATE_SQL: Final = "SELECT aggregate_id FROM exchange.trades WHERE symbol = $1 AND trade_id = $2"
+_AGGREGATE_SQL: Final = """
+SELECT aggregate_id FROM exchange.trades WHERE symbol = $1 AND time_us <= $2 AND trade_id <= $3
+ORDER BY time_us DESC, trade_id DESC LIMIT 1
+"""
 _PREVENTED_SQL: Final = """
 SELECT symbol, prevented_match_id, price_e8, mode, trade_group_id, taker_order_id, taker_account_id,
     taker_prevented_e8, maker_order_id, maker_account_id, maker_prevented_e8
@@ -216,7 +220,9 @@ class _Replay:
     async def begin(self) -> None:
         """Take over from the tables what the snapshot does not say: counts of aggregates, and times of lists."""
         for symbol, listing in self.exchange.listings.items():
-            number = await self._connection.fetchval(_AGGREGATE_SQL, symbol, listing.last_trade_id)
+            number = await self._connection.fetchval(
+                _AGGREGATE_SQL, symbol, self.exchange.now_us, listing.last_trade_id
+            )
             self._aggregates.begin(symbol, number or 0)
             stored = await self._connection.fetch(_ORDER_LISTS_SQL, list(listing.lists))
             times = {record["order_list_id"]: (record["updated_us"], record["created_us"]) for record in stored}
@@ -246,7 +252,7 @@ class _Replay:
             (trade.symbol, trade.trade_id): (*trade_row(trade), self._aggregates.number(trade))
             for trade in window.trades
         }
-        _compare("trades", trades, await self._stored_trades(trades))
+        _compare("trades", trades, await self._stored_trades(window.trades))
         await self._compare_money(window)
         prevented = {match[:2]: match for match in window.prevented}
         keys = [[key[0] for key in prevented], [key[1] for key in prevented]]
@@ -295,13 +301,15 @@ class _Replay:
         if expected:
             _compare(table, expected, _by_key(await self._connection.fetch(sql, *arguments), key_columns))
 
-    async def _stored_trades(self, trades: Iterable[tuple[str, int]]) -> dict[tuple[str, int], tuple[Any, ...]]:
-        ids: dict[str, list[int]] = {}
-        for symbol, trade_id in trades:
-            ids.setdefault(symbol, []).append(trade_id)
+    async def _stored_trades(self, trades: Iterable[OrderFilled]) -> dict[tuple[str, int], tuple[Any, ...]]:
+        """Those from the first to the last of each market, which are in the order of time."""
+        ends: dict[str, tuple[OrderFilled, OrderFilled]] = {}
+        for trade in trades:
+            ends[trade.symbol] = (ends.get(trade.symbol, (trade,))[0], trade)
         stored = {}
-        for symbol, trade_ids in ids.items():
-            for record in await self._connection.fetch(_TRADES_SQL, symbol, min(trade_ids), max(trade_ids)):
+        for symbol, (first, last) in ends.items():
+            times_us = first.taker.updated_us, last.taker.updated_us
+            for record in await self._connection.fetch(_TRADES_SQL, symbol, *times_us, first.trade_id, last.trade_id):
                 stored[symbol, record["trade_id"]] = tuple(record)
         return stored
 

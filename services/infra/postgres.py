@@ -64,5 +64,7 @@ async def connect(url: str, *, application_name: str, statement_timeout_ms: int)
         url,
         timeout=CONNECT_TIMEOUT_S,
         command_timeout=statement_timeout_ms / 1000 + 1,
+        # asyncpg would forget what has not been used for five minutes, and every plan with it.
+        max_cached_statement_lifetime=0,
         server_settings=_server_settings(application_name, statement_timeout_ms),
     )

@@ -46,7 +46,7 @@ from services.trading import errors, metrics
 from services.trading.errors import REFUSALS, DialectError
 from services.trading.settings import TradingSettings
 
-_RETRY_S: Final = 0.02
+_RETRY_S: Final = 0.01
 # Who asks for what belongs to no account, the depth of a book: bounded by the others' limits only.
 _NOBODY: Final = 0
 _FAILURES: Final = {
@@ -111,6 +111,7 @@ class Gateway:
         self._lines: dict[int, deque[_Waiting]] = {}
         self._depth = 0
         self._has_engine = True
+        self._alone_since_s = 0.0
         self._arrived = asyncio.Event()
         self._client: EngineClient = client or LeanPost(
             internal_credential(settings), timeout_s=settings.gateway_timeout_ms / 1000
@@ -216,7 +217,7 @@ class Gateway:
             except NotSent:
                 answer = None
             if answer is not None and answer.status == HTTPStatus.OK:
-                self._has_engine = True
+                self._note_engine()
                 replies = _decoder.decode(answer.content)
                 if len(replies) != len(parcel):
                     raise ValueError(f"{len(replies)} replies to {len(parcel)} requests")
@@ -227,12 +228,25 @@ class Gateway:
                     # Whoever failed may have failed after the commit.
                     raise AnswerLost(f"the engine failed with {answer.status}")
                 raise _NotStarted
-            self._has_engine = False
+            self._note_no_engine()
             self._engine_urls.rotate(-1)
             attempt += 1
             if attempt % len(self._engine_urls) == 0:
                 await asyncio.sleep(_RETRY_S)
         raise _NotStarted
+
+    def _note_no_engine(self) -> None:
+        if self._has_engine:
+            self._has_engine = False
+            self._alone_since_s = asyncio.get_running_loop().time()
+            _log.info("engine_gone", url=self._engine_urls[0])
+
+    def _note_engine(self) -> None:
+        if not self._has_engine:
+            self._has_engine = True
+            pause_s = asyncio.get_running_loop().time() - self._alone_since_s
+            metrics.ENGINE_PAUSES.observe(pause_s)
+            _log.info("engine_found", url=self._engine_urls[0], pause_ms=round(pause_s * 1000))
 
     async def _post(self, body: bytes) -> Answer:
         """Each under a number of its own: what is sent again here is meant to be carried out, a repeat is not."""

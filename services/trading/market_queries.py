@@ -1,8 +1,9 @@
 """What market data is read from: trades and stored candles, always by their primary keys.
 
-The trades of a market are numbered without gaps and in the order of time, and so are its aggregate trades, so the first
-trade of a time or of an aggregate is found by halving: some twenty look-ups, and no index to be kept for it. What an
-answer takes from several statements stays true together, because trades are only ever added.
+The trades of a market are numbered without gaps and in the order of time, and so are its aggregate trades, so the time
+of a trade or of an aggregate is found by halving: some forty look-ups, and no index to be kept for it. What an answer
+takes from several statements stays true together, because trades are only ever added, and dropped only when they are
+old. Candles outlive the trades that they were made of.
 """
 
 from collections.abc import Sequence
@@ -11,45 +12,40 @@ from typing import Any, Final
 from services.domain.money import ONE_E8
 from services.infra.postgres import Source
 from services.trading.candles import HOUR_US, MINUTE_US, Candle, Grid, Interval, Sums, cut, fill, stored_as
-from services.trading.queries import MAX_US
+from services.trading.queries import MAX_US, TIME_OF_AGGREGATE, TIME_OF_TRADE
 from services.trading.tickers import Statistics, flat
 
 Row = Any
 
 _TRADE: Final = "SELECT trade_id, price_e8, quantity_e8, quote_e8, time_us, buyer_is_maker FROM exchange.trades"
-TRADES_FROM: Final = f"{_TRADE} WHERE symbol = $1 AND trade_id >= $2 ORDER BY trade_id LIMIT $3"
-NEWEST_TRADES: Final = f"{_TRADE} WHERE symbol = $1 ORDER BY trade_id DESC LIMIT $2"
-
-_FIRST_TRADE: Final = """
-WITH RECURSIVE search (low, high) AS (
-    SELECT (SELECT min(trade_id) FROM exchange.trades WHERE symbol = $1),
-        (SELECT max(trade_id) + 1 FROM exchange.trades WHERE symbol = $1)
-    UNION ALL
-    SELECT CASE WHEN middle.is_reached THEN low ELSE middle.trade_id + 1 END,
-        CASE WHEN middle.is_reached THEN middle.trade_id ELSE high END
-    FROM search CROSS JOIN LATERAL (
-        SELECT (low + high) / 2 AS trade_id, (
-            SELECT {column} >= $2 FROM exchange.trades WHERE symbol = $1 AND trade_id = (low + high) / 2
-        ) AS is_reached
-    ) AS middle
-    WHERE low < high
+TRADES_FROM: Final = (
+    f"{_TRADE} WHERE symbol = $1 AND time_us >= $2 AND trade_id >= $3 ORDER BY time_us, trade_id LIMIT $4"
 )
-SELECT low FROM search WHERE low >= high
+NEWEST_TRADES: Final = f"{_TRADE} WHERE symbol = $1 ORDER BY time_us DESC, trade_id DESC LIMIT $2"
+
+AGGREGATE_FROM: Final = """
+SELECT aggregate_id FROM exchange.trades WHERE symbol = $1 AND time_us >= $2 ORDER BY time_us, trade_id LIMIT 1
 """
-# The first trade at or after a time, or of an aggregate; past the last one if there is none, NULL without any trades.
-FIRST_TRADE_AT: Final = _FIRST_TRADE.format(column="time_us")
-FIRST_TRADE_OF_AGGREGATE: Final = _FIRST_TRADE.format(column="aggregate_id")
-AGGREGATE_OF_TRADE: Final = "SELECT aggregate_id FROM exchange.trades WHERE symbol = $1 AND trade_id = $2"
+AGGREGATE_UNTIL: Final = """
+SELECT aggregate_id FROM exchange.trades WHERE symbol = $1 AND time_us <= $2
+ORDER BY time_us DESC, trade_id DESC LIMIT 1
+"""
+# An aggregate has one time.
 AGGREGATES: Final = """
 SELECT aggregate_id, min(price_e8) AS price_e8, sum(quantity_e8)::bigint AS quantity_e8,
     min(trade_id) AS first_trade_id, max(trade_id) AS last_trade_id,
     min(time_us) AS time_us, bool_and(buyer_is_maker) AS buyer_is_maker
-FROM exchange.trades WHERE symbol = $1 AND trade_id >= $2 AND trade_id < $3 AND time_us <= $4
+FROM exchange.trades
+WHERE symbol = $1 AND time_us >= $2 AND time_us <= $3 AND aggregate_id >= $4 AND aggregate_id < $5
 GROUP BY aggregate_id ORDER BY aggregate_id
 """
+# Minutes are enough for candles of a minute and longer.
 LIFETIME: Final = """
-SELECT (SELECT time_us FROM exchange.trades WHERE symbol = $1 ORDER BY trade_id LIMIT 1) AS first_us,
-    (SELECT time_us FROM exchange.trades WHERE symbol = $1 ORDER BY trade_id DESC LIMIT 1) AS last_us
+SELECT min(open_us) AS first_us, max(open_us) AS last_us FROM exchange.candles WHERE symbol = $1 AND interval = '1m'
+"""
+LIFETIME_IN_TRADES: Final = """
+SELECT (SELECT time_us FROM exchange.trades WHERE symbol = $1 ORDER BY time_us, trade_id LIMIT 1) AS first_us,
+    (SELECT time_us FROM exchange.trades WHERE symbol = $1 ORDER BY time_us DESC, trade_id DESC LIMIT 1) AS last_us
 """
 
 _STORED: Final = """
@@ -76,10 +72,12 @@ SELECT width_bucket(time_us, $4::bigint[]) AS slot, (min(ARRAY[trade_id, price_e
     (max(ARRAY[trade_id, price_e8]))[2], sum(quantity_e8)::text, sum(quote_e8)::text, count(*),
     coalesce(sum(quantity_e8) FILTER (WHERE NOT buyer_is_maker), 0)::text,
     coalesce(sum(quote_e8) FILTER (WHERE NOT buyer_is_maker), 0)::text
-FROM exchange.trades WHERE symbol = $1 AND trade_id >= $2 AND trade_id < $3
+FROM exchange.trades WHERE symbol = $1 AND time_us >= $2 AND time_us < $3
 GROUP BY slot
 """
-_PRICE_OF_TRADE: Final = "SELECT price_e8 FROM exchange.trades WHERE symbol = $1 AND trade_id = $2"
+_PRICE_BEFORE: Final = """
+SELECT price_e8 FROM exchange.trades WHERE symbol = $1 AND time_us < $2 ORDER BY time_us DESC, trade_id DESC LIMIT 1
+"""
 _CLOSE_BEFORE: Final = """
 SELECT close_e8 FROM exchange.candles WHERE symbol = $1 AND interval = '1m' AND open_us < $2
 ORDER BY open_us DESC LIMIT 1
@@ -102,7 +100,8 @@ CROSS JOIN LATERAL (
     ) AS candle
 ) AS sums
 LEFT JOIN LATERAL (
-    SELECT price_e8, quantity_e8 FROM exchange.trades WHERE symbol = asked.symbol ORDER BY trade_id DESC LIMIT 1
+    SELECT price_e8, quantity_e8 FROM exchange.trades WHERE symbol = asked.symbol
+    ORDER BY time_us DESC, trade_id DESC LIMIT 1
 ) AS last ON true
 LEFT JOIN LATERAL (
     SELECT close_e8 FROM exchange.candles WHERE symbol = asked.symbol AND interval = '1m' AND open_us < $2
@@ -110,21 +109,24 @@ LEFT JOIN LATERAL (
 ) AS before ON true
 ORDER BY place
 """
-# From trade $2 up to the minute $3 by trades, from there on by minutes.
+# From the time $2 up to the minute $3 by trades, from there on by minutes.
 _AVERAGE: Final = """
 SELECT sum(quantity_e8) AS volume_e8, sum(quote_e8) AS quote_volume_e8 FROM (
-    SELECT quantity_e8, quote_e8 FROM exchange.trades WHERE symbol = $1 AND trade_id >= $2 AND trade_id < $3
+    SELECT quantity_e8, quote_e8 FROM exchange.trades WHERE symbol = $1 AND time_us >= $2 AND time_us < $3
     UNION ALL
-    SELECT volume_e8, quote_volume_e8 FROM exchange.candles WHERE symbol = $1 AND interval = '1m' AND open_us >= $4
+    SELECT volume_e8, quote_volume_e8 FROM exchange.candles WHERE symbol = $1 AND interval = '1m' AND open_us >= $3
 ) AS part
 """
-_LAST_TRADE: Final = "SELECT price_e8, time_us FROM exchange.trades WHERE symbol = $1 ORDER BY trade_id DESC LIMIT 1"
+_LAST_TRADE: Final = """
+SELECT price_e8, time_us FROM exchange.trades WHERE symbol = $1 ORDER BY time_us DESC, trade_id DESC LIMIT 1
+"""
 
 
 async def trades(source: Source, symbol: str, from_id: int | None, limit: int) -> list[Row]:
     """Oldest first: from an id, else the newest."""
     if from_id is not None:
-        return await source.fetch(TRADES_FROM, symbol, from_id, limit)
+        time_us = await source.fetchval(TIME_OF_TRADE, symbol, from_id)
+        return [] if time_us is None else await source.fetch(TRADES_FROM, symbol, time_us, from_id, limit)
     return (await source.fetch(NEWEST_TRADES, symbol, limit))[::-1]
 
 
@@ -136,20 +138,17 @@ async def aggregates(
     if first is None:
         return []
     first = min(max(first, 1), MAX_US - limit)
-    low = await source.fetchval(FIRST_TRADE_OF_AGGREGATE, symbol, first)
-    high = await source.fetchval(FIRST_TRADE_OF_AGGREGATE, symbol, first + limit)
-    return await source.fetch(AGGREGATES, symbol, low, high, end_us)
+    from_us = await source.fetchval(TIME_OF_AGGREGATE, symbol, first)
+    to_us = await source.fetchval(TIME_OF_AGGREGATE, symbol, first + limit)
+    return await source.fetch(AGGREGATES, symbol, from_us, min(to_us or 0, end_us), first, first + limit)
 
 
 async def _first_aggregate(source: Source, symbol: str, start_us: int | None, end_us: int, limit: int) -> int | None:
-    trade_id = await source.fetchval(FIRST_TRADE_AT, symbol, end_us + 1 if start_us is None else start_us)
-    if trade_id is None:
-        return None
     if start_us is not None:
         # An aggregate has one time, so this trade begins one.
-        first: int | None = await source.fetchval(AGGREGATE_OF_TRADE, symbol, trade_id)
+        first: int | None = await source.fetchval(AGGREGATE_FROM, symbol, start_us)
         return first
-    last = await source.fetchval(AGGREGATE_OF_TRADE, symbol, trade_id - 1)
+    last = await source.fetchval(AGGREGATE_UNTIL, symbol, end_us)
     return None if last is None else max(last - limit + 1, 1)
 
 
@@ -157,7 +156,7 @@ async def candles(
     source: Source, symbol: str, grid: Grid, *, start_us: int | None, end_us: int | None, now_us: int, limit: int
 ) -> list[Candle]:
     """The market's candles that open from ``start_us`` to ``end_us``: the first ones from a start, else the newest."""
-    lifetime = await source.fetchrow(LIFETIME, symbol)
+    lifetime = await source.fetchrow(LIFETIME_IN_TRADES if grid.interval is Interval.SECOND else LIFETIME, symbol)
     if lifetime is None or lifetime["first_us"] is None:
         return []
     # The engine's clock may be ahead of this process's.
@@ -182,10 +181,8 @@ async def _candles_of_candles(source: Source, symbol: str, grid: Grid, edges: li
 
 
 async def _candles_of_trades(source: Source, symbol: str, edges: list[int]) -> list[Candle]:
-    low = await source.fetchval(FIRST_TRADE_AT, symbol, edges[0])
-    high = await source.fetchval(FIRST_TRADE_AT, symbol, edges[-1])
-    rows = await source.fetch(_SECONDS, symbol, low, high, edges)
-    close_e8 = await source.fetchval(_PRICE_OF_TRADE, symbol, low - 1)
+    rows = await source.fetch(_SECONDS, symbol, edges[0], edges[-1], edges)
+    close_e8 = await source.fetchval(_PRICE_BEFORE, symbol, edges[0])
     return fill(edges, _sums(rows), close_e8 or 0)
 
 
@@ -217,9 +214,7 @@ async def average_price(source: Source, symbol: str, start_us: int) -> tuple[int
     if last is None:
         return 0, 0
     minute_us = -(-start_us // MINUTE_US) * MINUTE_US
-    low = await source.fetchval(FIRST_TRADE_AT, symbol, start_us)
-    high = await source.fetchval(FIRST_TRADE_AT, symbol, minute_us)
-    sums = await source.fetchrow(_AVERAGE, symbol, low, high, minute_us)
+    sums = await source.fetchrow(_AVERAGE, symbol, start_us, minute_us)
     if sums is None or not sums["volume_e8"]:
         return last["price_e8"], last["time_us"]
     return int(sums["quote_volume_e8"]) * ONE_E8 // int(sums["volume_e8"]), last["time_us"]

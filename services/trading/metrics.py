@@ -19,6 +19,11 @@ GATEWAY_PARCEL = Histogram(
     "Requests per POST to the engine.",
     buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256),
 )
+ENGINE_PAUSES = Histogram(
+    "crossbook_trading_engine_pause_seconds",
+    "How long no engine took requests, each time: hand-overs and failovers as this process saw them.",
+    buckets=(0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30),
+)
 HISTORY_READS = Counter(
     "crossbook_trading_history_reads_total", "Reads of the past, by what served them and why.", ["source", "reason"]
 )

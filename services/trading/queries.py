@@ -1,6 +1,11 @@
 """What the trading service reads from the engine's tables: one statement per question, each with a bound.
 
 Every table is written in the transaction that a reply waits for, so whoever was told of a change finds it here.
+
+Orders are partitioned by id and trades by time (docs/adr/0025), and both grow together. What is asked in the order of
+the key reads one partition after another and stops where it has enough; what is bounded by a time or an id never looks
+at the partitions outside. So a question about orders is given an id where it names a time, and one about trades a time
+where it names an id; each is found by halving.
 """
 
 from typing import Any, Final, NamedTuple
@@ -24,12 +29,44 @@ OPEN_ORDERS: Final = (
     f"{ORDER} WHERE account_id = $1 AND is_open AND ($2::text IS NULL OR symbol = $2) ORDER BY order_id LIMIT $3"
 )
 ORDERS_FROM_ID: Final = (
-    f"{ORDER} WHERE account_id = $1 AND symbol = $2 AND order_id >= $3 AND created_us BETWEEN $4 AND $5 "
-    "ORDER BY order_id LIMIT $6"
+    f"{ORDER} WHERE account_id = $1 AND symbol = $2 AND order_id >= $3 AND order_id < $4 ORDER BY order_id LIMIT $5"
 )
 NEWEST_ORDERS: Final = (
-    f"{ORDER} WHERE account_id = $1 AND symbol = $2 AND created_us <= $3 ORDER BY order_id DESC LIMIT $4"
+    f"{ORDER} WHERE account_id = $1 AND symbol = $2 AND order_id < $3 ORDER BY order_id DESC LIMIT $4"
 )
+# The first order made at or after a time; past the last one if there is none, NULL without any orders.
+FIRST_ORDER_AT: Final = """
+WITH RECURSIVE search (low, high) AS (
+    SELECT (SELECT order_id FROM exchange.orders ORDER BY order_id LIMIT 1),
+        (SELECT order_id + 1 FROM exchange.orders ORDER BY order_id DESC LIMIT 1)
+    UNION ALL
+    SELECT CASE WHEN last.is_reached THEN low ELSE middle + 1 END, CASE WHEN last.is_reached THEN order_id ELSE high END
+    FROM search CROSS JOIN LATERAL (SELECT (low + high) / 2 AS middle) AS halved CROSS JOIN LATERAL (
+        SELECT order_id, created_us >= $1 AS is_reached FROM exchange.orders
+        WHERE order_id <= middle ORDER BY order_id DESC LIMIT 1
+    ) AS last
+    WHERE low < high
+)
+SELECT low FROM search WHERE low >= high
+"""
+# The time of the first trade of a market with such an id; past the last one if there is none, NULL without any trades.
+_TIME_OF_TRADE: Final = """
+WITH RECURSIVE search (low, high) AS (
+    SELECT (SELECT time_us FROM exchange.trades WHERE symbol = $1 ORDER BY time_us, trade_id LIMIT 1),
+        (SELECT time_us + 1 FROM exchange.trades WHERE symbol = $1 ORDER BY time_us DESC, trade_id DESC LIMIT 1)
+    UNION ALL
+    SELECT CASE WHEN last.is_reached THEN low ELSE middle + 1 END, CASE WHEN last.is_reached THEN time_us ELSE high END
+    FROM search CROSS JOIN LATERAL (SELECT (low + high) / 2 AS middle) AS halved CROSS JOIN LATERAL (
+        SELECT time_us, {column} >= $2 AS is_reached FROM exchange.trades
+        WHERE symbol = $1 AND time_us <= middle ORDER BY time_us DESC, trade_id DESC LIMIT 1
+    ) AS last
+    WHERE low < high
+)
+SELECT low FROM search WHERE low >= high
+"""
+TIME_OF_TRADE: Final = _TIME_OF_TRADE.format(column="trade_id")
+TIME_OF_AGGREGATE: Final = _TIME_OF_TRADE.format(column="aggregate_id")
+LIFE_OF_ORDER: Final = "SELECT created_us, updated_us FROM exchange.orders WHERE order_id = $1"
 BALANCES: Final = """
 SELECT asset, free_e8, locked_e8, withdrawing_e8, updated_us FROM exchange.balances WHERE account_id = $1
 ORDER BY asset
@@ -38,26 +75,31 @@ LAST_PRICES: Final = """
 SELECT wanted.symbol, last.price_e8
 FROM unnest($1::text[]) AS wanted (symbol)
 LEFT JOIN LATERAL (
-    SELECT price_e8 FROM exchange.trades WHERE symbol = wanted.symbol ORDER BY trade_id DESC LIMIT 1
+    SELECT price_e8 FROM exchange.trades WHERE symbol = wanted.symbol ORDER BY time_us DESC, trade_id DESC LIMIT 1
 ) AS last ON true
 """
 
-# Both sides of a trade may be the same account's; UNION ALL then reports each side, as the dialect does.
+# Both sides of a trade may be the same account's; UNION ALL then reports each side, as the dialect does. OFFSET keeps
+# the look-up of each order one of its own. The order may have been dropped before its trade.
 _OWN_TRADES: Final = """
-SELECT trade_id, order_id, own.price_e8, own.quantity_e8, quote_e8, fee_e8, time_us, is_buyer, is_maker, details FROM (
-    (SELECT trade_id, taker_order_id AS order_id, price_e8, quantity_e8, quote_e8, taker_fee_e8 AS fee_e8, time_us,
-        NOT buyer_is_maker AS is_buyer, false AS is_maker
-    FROM exchange.trades
-    WHERE taker_account_id = $1 AND symbol = $2 AND trade_id >= $3 AND time_us BETWEEN $4 AND $5
-        AND ($6::bigint IS NULL OR taker_order_id = $6)
-    ORDER BY trade_id {direction} LIMIT $7)
-    UNION ALL
-    (SELECT trade_id, maker_order_id, price_e8, quantity_e8, quote_e8, maker_fee_e8, time_us, buyer_is_maker, true
-    FROM exchange.trades
-    WHERE maker_account_id = $1 AND symbol = $2 AND trade_id >= $3 AND time_us BETWEEN $4 AND $5
-        AND ($6::bigint IS NULL OR maker_order_id = $6)
-    ORDER BY trade_id {direction} LIMIT $7)
-) AS own JOIN exchange.orders USING (order_id) ORDER BY trade_id {direction}, is_maker {direction} LIMIT $7
+SELECT own.*, details FROM (
+    SELECT * FROM (
+        (SELECT trade_id, taker_order_id AS order_id, price_e8, quantity_e8, quote_e8, taker_fee_e8 AS fee_e8, time_us,
+            NOT buyer_is_maker AS is_buyer, false AS is_maker
+        FROM exchange.trades
+        WHERE taker_account_id = $1 AND symbol = $2 AND trade_id >= $3 AND time_us BETWEEN $4 AND $5
+            AND ($6::bigint IS NULL OR taker_order_id = $6)
+        ORDER BY time_us {direction}, trade_id {direction} LIMIT $7)
+        UNION ALL
+        (SELECT trade_id, maker_order_id, price_e8, quantity_e8, quote_e8, maker_fee_e8, time_us, buyer_is_maker, true
+        FROM exchange.trades
+        WHERE maker_account_id = $1 AND symbol = $2 AND trade_id >= $3 AND time_us BETWEEN $4 AND $5
+            AND ($6::bigint IS NULL OR maker_order_id = $6)
+        ORDER BY time_us {direction}, trade_id {direction} LIMIT $7)
+    ) AS side ORDER BY trade_id {direction}, is_maker {direction} LIMIT $7
+) AS own
+LEFT JOIN LATERAL (SELECT details FROM exchange.orders WHERE orders.order_id = own.order_id OFFSET 0) AS placed ON true
+ORDER BY trade_id {direction}, is_maker {direction}
 """
 OWN_TRADES_FORWARD: Final = _OWN_TRADES.format(direction="ASC")
 OWN_TRADES_BACKWARD: Final = _OWN_TRADES.format(direction="DESC")
@@ -162,16 +204,25 @@ async def venue(pool: Pool) -> Venue:
 
 
 async def orders_from(
-    source: Source, account_id: int, symbol: str, *, from_id: int, start_us: int, end_us: int, limit: int
+    source: Source, account_id: int, symbol: str, *, from_id: int, start_us: int | None, end_us: int | None, limit: int
 ) -> list[Row]:
     """Oldest first, beginning at an id or a time."""
-    return await source.fetch(ORDERS_FROM_ID, account_id, symbol, from_id, start_us, end_us, limit)
+    first = max(from_id, await _order_at(source, start_us, 0))
+    end = await _order_at(source, None if end_us is None else end_us + 1, MAX_US)
+    return await source.fetch(ORDERS_FROM_ID, account_id, symbol, first, end, limit)
 
 
-async def newest_orders(source: Source, account_id: int, symbol: str, *, end_us: int, limit: int) -> list[Row]:
+async def newest_orders(source: Source, account_id: int, symbol: str, *, end_us: int | None, limit: int) -> list[Row]:
     """The newest up to a time, oldest first."""
-    rows = await source.fetch(NEWEST_ORDERS, account_id, symbol, end_us, limit)
+    end = await _order_at(source, None if end_us is None else end_us + 1, MAX_US)
+    rows = await source.fetch(NEWEST_ORDERS, account_id, symbol, end, limit)
     return rows[::-1]
+
+
+async def _order_at(source: Source, time_us: int | None, otherwise: int) -> int:
+    """The first order of anyone made at or after a time."""
+    found = None if time_us is None else await source.fetchval(FIRST_ORDER_AT, min(time_us, MAX_US))
+    return otherwise if found is None else found
 
 
 async def own_trades(
@@ -185,11 +236,16 @@ async def own_trades(
     order_id: int | None,
     limit: int,
 ) -> list[Row]:
-    """Oldest first from an id or a start time; else the newest, oldest first."""
+    """Oldest first from an id or a start time; else the newest, oldest first. An order's id excludes times."""
     forward = from_id is not None or start_us is not None
+    start, end = start_us or 0, MAX_US if end_us is None else end_us
+    if order_id is not None:
+        # Of an order that was dropped, the trades that are left can be anywhere.
+        start, end = await source.fetchrow(LIFE_OF_ORDER, order_id) or (start, end)
+    elif from_id is not None:
+        start = max(start, await source.fetchval(TIME_OF_TRADE, symbol, from_id) or 0)
     sql = OWN_TRADES_FORWARD if forward else OWN_TRADES_BACKWARD
-    end = MAX_US if end_us is None else end_us
-    rows = await source.fetch(sql, account_id, symbol, from_id or 0, start_us or 0, end, order_id, limit)
+    rows = await source.fetch(sql, account_id, symbol, from_id or 0, start, end, order_id, limit)
     return rows if forward else rows[::-1]
 
 

@@ -18,7 +18,7 @@ from services.domain.money import ONE_E8
 from services.domain.orders import OrderState, OrderStatus, OrderType, Side, TimeInForce
 from services.engine.journal import JournalRow
 from services.engine.projection import Projection
-from services.engine.settlement import settle
+from services.engine.settlement import Tails, settle
 from services.infra import postgres
 from services.infra.postgres import Pool
 from services.trading import market_queries, tickers
@@ -99,11 +99,12 @@ def event(trade: Trade) -> OrderFilled:
 async def store(url: str, batches: list[list[Trade]]) -> None:
     connection = await asyncpg.connect(url)
     await connection.execute("UPDATE exchange.engine_lease SET epoch = 1")
+    tails = Tails()
     for sequence, batch in enumerate(batches, 1):
         projection = Projection()
         projection.fold(event(trade) for trade in batch)
         row = JournalRow(sequence, 1, batch[0].time_us, b"", b"", b"")
-        await settle(connection, row, projection, lease_ttl_ms=1000)
+        await settle(connection, row, projection, tails, lease_ttl_ms=1000)
     await connection.close()
 
 

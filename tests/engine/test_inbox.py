@@ -10,7 +10,7 @@ from services.domain.protocol import Applied, Envelope, Failed, FailureKind, par
 from services.domain.refusals import Refusal
 from services.engine.batch import Batch
 from services.engine.core.exchange import Exchange
-from services.engine.inbox import Closed, Inbox, Superseded
+from services.engine.inbox import EXPIRED, Closed, Inbox, Superseded
 from tests.engine.conftest import StartEngine, active, fund
 
 ALICE = 1000
@@ -85,3 +85,23 @@ def test_deadlines_are_held_against_the_clock_and_not_against_the_journal() -> N
     answers = [batch._answer(envelope) for envelope in (in_time, too_late)]
     assert getattr(answers[0], "reason", None) is Refusal.UNKNOWN_ASSET
     assert answers[1] == Failed(FailureKind.EXPIRED)
+
+
+async def test_an_engine_that_is_about_to_lead_keeps_what_comes() -> None:
+    inbox = Inbox(10)
+    inbox.expect(3_600)
+    waiting = asyncio.create_task(inbox.submit(envelopes("kept")))
+    await asyncio.sleep(0)
+    inbox.open()
+    (parcel,) = await inbox.take(10, 1)
+    parcel.fail(EXPIRED)
+    assert await waiting == [EXPIRED]
+
+
+async def test_what_was_kept_in_vain_is_declined() -> None:
+    inbox = Inbox(10)
+    inbox.expect(0.01)
+    with pytest.raises(Closed):
+        await inbox.submit(envelopes("kept"))
+    with pytest.raises(Closed):
+        await inbox.submit(envelopes("kept"))

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import datetime
+from functools import partial
 
 from services.domain.orders import Side
 from services.domain.protocol import Applied
@@ -11,7 +12,8 @@ from services.engine.settings import EngineSettings
 from services.infra.postgres import Connection
 from tests.engine.conftest import ALICE, StartEngine, active, fund, limit, submit, until
 
-TTL_MS, POLL_MS = 600, 20
+TTL_MS = 600
+pause = partial(asyncio.sleep, 0.02)
 
 
 async def connect(settings: EngineSettings) -> PostgresSession:
@@ -19,7 +21,7 @@ async def connect(settings: EngineSettings) -> PostgresSession:
 
 
 async def take(session: PostgresSession, holder: str) -> lease.Lease:
-    return await lease.acquire(session, holder, ttl_ms=TTL_MS, poll_ms=POLL_MS)
+    return await lease.acquire(session, holder, ttl_ms=TTL_MS, pause=pause)
 
 
 async def test_one_of_three_is_active(start_engine: StartEngine, database: Connection) -> None:
@@ -56,7 +58,7 @@ async def test_a_standby_takes_over_with_everything_when_the_holder_stops(start_
 
 async def test_a_dead_session_frees_the_lease_before_it_expires(settings: EngineSettings) -> None:
     first, second = await connect(settings), await connect(settings)
-    held = await lease.acquire(first, "first", ttl_ms=3_600_000, poll_ms=POLL_MS)
+    held = await lease.acquire(first, "first", ttl_ms=3_600_000, pause=pause)
     waiting = asyncio.create_task(take(second, "second"))
     await asyncio.sleep(0.2)
     assert not waiting.done()
@@ -88,7 +90,7 @@ async def test_twenty_rivals_get_twenty_different_epochs_one_after_another(setti
     sessions = [await connect(settings) for _ in range(20)]
 
     async def compete(session: PostgresSession) -> int:
-        held = await lease.acquire(session, "rival", ttl_ms=60_000, poll_ms=5)
+        held = await lease.acquire(session, "rival", ttl_ms=60_000, pause=partial(asyncio.sleep, 0.005))
         await lease.confirm(session, held)
         await lease.release(session, held)
         return held.epoch

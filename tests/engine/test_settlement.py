@@ -12,9 +12,10 @@ from services.engine.core.exchange import Exchange
 from services.engine.core.snapshot import capture, state_hash
 from services.engine.inbox import Closed
 from services.engine.journal import JournalRow
+from services.engine.postgres_store import PostgresStore
 from services.engine.projection import Projection
 from services.engine.settings import EngineSettings
-from services.engine.settlement import settle
+from services.engine.settlement import Tails, settle
 from services.engine.verify import verify
 from services.infra import postgres
 from services.infra.postgres import Connection
@@ -83,6 +84,19 @@ async def test_a_stale_epoch_writes_nothing(start_engine: StartEngine, database:
             await submit(engine, limit(ALICE, Side.BUY, 10))
 
 
+async def test_warming_up_changes_nothing(
+    start_engine: StartEngine, settings: EngineSettings, database: Connection
+) -> None:
+    lease_row = "SELECT epoch, sequence, holder FROM exchange.engine_lease"
+    async with start_engine() as engine:
+        await fund(engine, ALICE)
+    before = await database.fetchrow(lease_row)
+    session = await PostgresStore(settings).connect("test", 5_000)
+    await session.warm_up()
+    session.terminate()
+    assert await database.fetchrow(lease_row) == before
+
+
 async def test_a_stale_engine_does_not_even_refuse(start_engine: StartEngine, database: Connection) -> None:
     """What it remembers may be history: "unknown order" from it would be a lie."""
     async with start_engine() as engine:
@@ -103,7 +117,7 @@ async def test_settle_is_refused_at_a_sequence_that_is_not_next(
         )
         again = JournalRow(row["sequence"], held.epoch, row["time_us"], b"", b"", row["hash"])
         with pytest.raises(lease.LeaseLost):
-            await settle(connection, again, Projection(), lease_ttl_ms=1000)
+            await settle(connection, again, Projection(), Tails(), lease_ttl_ms=1000)
         await connection.close()
 
 

@@ -14,7 +14,9 @@ from services.domain.protocol import Applied
 from services.engine import snapshots
 from services.engine.core.snapshot import capture, state_hash
 from services.engine.inbox import Closed
+from services.engine.lease import Lease
 from services.engine.postgres_store import PostgresStore
+from services.engine.recovery import Copy
 from services.engine.runner import ActiveEngine, Engine
 from services.engine.settings import EngineSettings
 from services.engine.snapshots import Checkpoint
@@ -122,6 +124,45 @@ async def test_the_lease_is_free_before_the_last_snapshot_is_stored(
             (reply,) = await submit(standby, limit(ALICE, Side.BUY, 10))
             assert isinstance(reply, Applied)
             stored.set()
+
+
+async def test_a_planned_hand_over_waits_for_nobody_to_look(start_engine: StartEngine) -> None:
+    """The standby is told; it would not look for itself before the test has failed."""
+    async with start_engine() as leader:
+        await fund(leader, ALICE)
+        async with start_engine(wait=False, takeover_poll_ms=3_600_000) as standby:
+            await until(lambda: standby.standby is not None and standby.standby.is_warm)
+            await submit(leader, limit(ALICE, Side.BUY, 10))
+            leader.stop()
+            await until(lambda: standby.active is not None)
+            assert len(active(standby).exchange.orders) == 1
+
+
+async def test_who_comes_while_a_standby_takes_over_is_kept(
+    start_engine: StartEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reached, resumed = asyncio.Event(), asyncio.Event()
+    take_over = Standby.take_over
+
+    async def slowly(self: Standby, held: Lease) -> Copy:
+        reached.set()
+        await resumed.wait()
+        return await take_over(self, held)
+
+    async with start_engine() as leader:
+        await fund(leader, ALICE)
+        async with start_engine(wait=False, takeover_poll_ms=3_600_000) as standby:
+            await until(lambda: standby.standby is not None and standby.standby.is_warm)
+            with pytest.raises(Closed):
+                await submit(standby, limit(ALICE, Side.BUY, 10))
+            monkeypatch.setattr(Standby, "take_over", slowly)
+            leader.stop()
+            await reached.wait()
+            asking = asyncio.create_task(submit(standby, limit(ALICE, Side.BUY, 10)))
+            await until(lambda: standby.inbox.depth == 1)
+            resumed.set()
+            (reply,) = await asking
+            assert isinstance(reply, Applied)
 
 
 async def test_a_standby_without_redis_follows_all_the_same(start_engine: StartEngine) -> None:

@@ -7,6 +7,7 @@ answer is decided by ``Conduct``, which does nothing at all here and harm in ``f
 ``tests/simulation/test_store_model.py`` runs the same operations here and on PostgreSQL and compares what comes out.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, Final, Protocol, TypeVar
 
@@ -17,6 +18,7 @@ from services.domain.events import BalanceChanged
 from services.domain.orders import OrderState
 from services.engine import snapshots
 from services.engine.core.exchange import Exchange
+from services.engine.core.transfers import Moved
 from services.engine.journal import GENESIS_HASH, JournalRow
 from services.engine.lease import Lease, LeaseLost
 from services.engine.projection import Projection
@@ -54,11 +56,14 @@ class Database:
         self.snapshots: dict[int, bytes] = {}
         self.orders: dict[int, OrderState] = {}
         self.balances: dict[tuple[int, str], BalanceChanged] = {}
+        # Deposits; the simulation has no other movements.
+        self.movements: dict[str, Moved] = {}
         self.commits: list[Commit] = []
         self.checks_fence = True
         self._clock = clock
         self._true_clock = clock if true_clock is None else true_clock
         self._locks: dict[int, list[int]] = {}
+        self._listeners: dict[int, asyncio.Event] = {}
         self._sessions = 0
 
     def read_lease(self) -> tuple[int, bool]:
@@ -76,10 +81,6 @@ class Database:
         self.expires_us = self._clock() + ttl_ms * 1000
         return True
 
-    def expire_lease(self, epoch: int) -> None:
-        if self.epoch == epoch:
-            self.expires_us = -(2**63)
-
     def settle(self, row: JournalRow, projection: Projection, lease_ttl_ms: int) -> bool:
         """Everything or nothing; False, and nothing, when the fence does not hold."""
         if self.checks_fence and (self.epoch, self.sequence) != (row.epoch, row.sequence - 1):
@@ -89,8 +90,13 @@ class Database:
         self.journal[row.sequence] = row
         self.orders.update(projection.orders)
         self.balances.update(projection.balances)
+        for reference, account_id, asset, amount_e8, *_ in projection.transfers:
+            self.movements[reference] = Moved(account_id, asset, amount_e8)
         self.commits.append(Commit(row, self._true_clock(), self.epoch))
         return True
+
+    def movements_done(self, references: list[str]) -> dict[str, Moved]:
+        return {reference: self.movements[reference] for reference in references if reference in self.movements}
 
     def hash_at(self, sequence: int) -> bytes | None:
         if sequence == 0:
@@ -124,11 +130,20 @@ class Database:
         if held and held[0] == session:
             held.pop()
 
+    def let_go(self, session: int, name: int) -> None:
+        self.unlock(session, name)
+        for freed in self._listeners.values():
+            freed.set()
+
+    def listen(self, session: int, freed: asyncio.Event) -> None:
+        self._listeners[session] = freed
+
     def begin_session(self) -> int:
         self._sessions += 1
         return self._sessions
 
     def end_session(self, session: int) -> None:
+        self._listeners.pop(session, None)
         for held in self._locks.values():
             if held and held[0] == session:
                 held.clear()
@@ -181,19 +196,28 @@ class ModelSession:
     async def holds_lease(self, epoch: int) -> bool:
         return await self._ask(f"holds lease {epoch}", lambda: self._database.epoch == epoch)
 
-    async def expire_lease(self, epoch: int) -> None:
-        await self._ask(f"expire lease {epoch}", lambda: self._database.expire_lease(epoch))
-
     async def try_lock(self, epoch: int) -> bool:
         return await self._ask(f"lock {epoch}", lambda: self._database.try_lock(self._number, epoch))
 
     async def unlock(self, epoch: int) -> None:
         await self._ask(f"unlock {epoch}", lambda: self._database.unlock(self._number, epoch))
 
+    async def let_go(self, epoch: int) -> None:
+        await self._ask(f"let go of {epoch}", lambda: self._database.let_go(self._number, epoch))
+
+    async def listen(self, freed: asyncio.Event) -> None:
+        await self._ask("listen", lambda: self._database.listen(self._number, freed))
+
     async def settle(self, row: JournalRow, projection: Projection, *, lease_ttl_ms: int) -> None:
         what = f"settle {row.sequence} of epoch {row.epoch}"
         if not await self._ask(what, lambda: self._database.settle(row, projection, lease_ttl_ms)):
             raise LeaseLost
+
+    async def movements_done(self, references: list[str]) -> dict[str, Moved]:
+        return await self._ask("movements done", lambda: self._database.movements_done(references))
+
+    async def warm_up(self) -> None:
+        await self._ask("warm up", lambda: None)
 
     async def hash_at(self, sequence: int) -> bytes | None:
         return await self._ask(f"hash at {sequence}", lambda: self._database.hash_at(sequence))

@@ -4,8 +4,10 @@ The same operations are drawn from a seed and carried out on both; every answer 
 Without this the simulation would only prove that the system is right about an imaginary database.
 """
 
+import asyncio
 import os
 import random
+from functools import partial
 from typing import Any, cast
 
 import asyncpg
@@ -33,6 +35,7 @@ from tests.simulation.world import MARKETS
 CASES = int(os.environ.get("CROSSBOOK_STORE_CASES", "4"))
 OPERATIONS = 60
 SESSIONS = 3
+HEARD_WITHIN_S = 30.0
 # Long and short enough that nothing that runs in between can make the difference.
 EVER_MS, AT_ONCE_MS = 3_600_000, -1_000
 
@@ -59,7 +62,7 @@ class Driver:
             (self._settle, 8),
             (self._take, 3),
             (self._renew, 3),
-            (self._expire, 1),
+            (self._let_go, 2),
             (self._lock, 5),
             (self._unlock, 3),
             (self._read, 5),
@@ -112,13 +115,13 @@ class Driver:
     async def _acquire(self) -> Any:
         """The real algorithm, when nobody can be in its way."""
         session = self._session()
-        await session.expire_lease(self._epoch)
+        await session.renew_lease(self._epoch, AT_ONCE_MS)
         for other in self._sessions:
             await other.unlock(self._epoch + 1)
             await other.unlock(self._epoch + 1)
         if not await session.try_lock(self._epoch + 1):
             return None
-        held = await lease.acquire(session, "real", ttl_ms=EVER_MS, poll_ms=1)
+        held = await lease.acquire(session, "real", ttl_ms=EVER_MS, pause=partial(asyncio.sleep, 0))
         self._epoch = held.epoch
         return held
 
@@ -127,9 +130,16 @@ class Driver:
         session = self._session()
         return await session.renew_lease(epoch, ttl_ms), await session.read_lease(), await session.holds_lease(epoch)
 
-    async def _expire(self) -> Any:
-        await self._session().expire_lease(self._some_epoch())
-        return await self._session().read_lease()
+    async def _let_go(self) -> Any:
+        """Those who listen hear it."""
+        freed = asyncio.Event()
+        listener = self._session()
+        await listener.listen(freed)
+        epoch = self._some_epoch()
+        await self._session().let_go(epoch)
+        async with asyncio.timeout(HEARD_WITHIN_S):
+            await freed.wait()
+        return await self._session().try_lock(epoch)
 
     async def _lock(self) -> bool:
         return await self._session().try_lock(self._some_epoch())
@@ -140,7 +150,9 @@ class Driver:
     async def _read(self) -> Any:
         session, after = self._session(), self._chance.randint(0, 3)
         rows = [row async for row in session.read_rows(after, after + self._chance.randint(0, 60))]
-        return rows, await session.hash_at(after), await session.read_lease(), await session.latest_snapshots()
+        references = [f"{sequence}-{turn}" for sequence in range(1, after + 2) for turn in range(OPERATIONS)]
+        done = await session.movements_done(references)
+        return rows, await session.hash_at(after), await session.read_lease(), await session.latest_snapshots(), done
 
     async def _end_session(self) -> None:
         """Its locks go with it. PostgreSQL notices in its own time, so wait until it has."""

@@ -30,7 +30,7 @@ from services.domain.standing import WithdrawalStatus
 from services.engine.core.accounts import Accounts
 
 # How many references of movements that are done are remembered; a repeat within this window is recognised and refused.
-# The database's unique constraint stands behind it. Held withdrawals are always remembered.
+# Older ones the engine finds in the ledger (``services.engine.ledger``). Held withdrawals are always remembered.
 TRANSFER_WINDOW: Final = 100_000
 MAX_REFERENCE_LENGTH: Final = 128
 # Of one account.
@@ -43,6 +43,7 @@ _TRANSFER: Final = "TRANSFER"
 _ENDED: Final = {_SETTLED: Refusal.WITHDRAWAL_ALREADY_SETTLED, _REJECTED: Refusal.WITHDRAWAL_ALREADY_REJECTED}
 
 _Movement = Deposit | Withdraw | HoldWithdrawal | TransferFunds
+_End = SettleWithdrawal | RejectWithdrawal
 
 
 class Moved(NamedTuple):
@@ -66,7 +67,7 @@ class Transfers:
         self._assets = assets
 
     def deposit(self, command: Deposit) -> list[Event] | Refusal:
-        moved = Moved(command.account_id, command.asset, command.amount_e8)
+        moved = _moved(command)
         refusal = self._refuse(command, moved)
         if refusal is not None:
             return refusal
@@ -77,7 +78,7 @@ class Transfers:
         return self._told(FundsDeposited(command.account_id, command.asset, command.amount_e8, command.reference))
 
     def withdraw(self, command: Withdraw) -> list[Event] | Refusal:
-        moved = Moved(command.account_id, command.asset, -command.amount_e8)
+        moved = _moved(command)
         refusal = self._refuse(command, moved) or self._refuse_spending(command, command.amount_e8)
         if refusal is not None:
             return refusal
@@ -87,7 +88,7 @@ class Transfers:
 
     def transfer(self, command: TransferFunds) -> list[Event] | Refusal:
         source, target, amount_e8 = command.account_id, command.to_account_id, command.amount_e8
-        moved = Moved(source, command.asset, -amount_e8, _TRANSFER, target)
+        moved = _moved(command)
         refusal = self._refuse(command, moved) or self._refuse_spending(command, amount_e8)
         if refusal is not None:
             return refusal
@@ -100,7 +101,7 @@ class Transfers:
 
     def hold(self, command: HoldWithdrawal) -> list[Event] | Refusal:
         total_e8 = command.amount_e8 + command.fee_e8
-        refusal = self._refuse(command, _held(command))
+        refusal = self._refuse(command, _moved(command))
         if refusal is None and self._held_count[command.account_id] >= MAX_HELD_WITHDRAWALS:
             refusal = Refusal.TOO_MANY_WITHDRAWALS
         refusal = refusal or self._refuse_spending(command, total_e8)
@@ -133,14 +134,18 @@ class Transfers:
 
     def _why_not_held(self, reference: str) -> Refusal:
         earlier = self.window.get(reference)
-        return Refusal.UNKNOWN_WITHDRAWAL if earlier is None else _ENDED.get(earlier.kind, Refusal.UNKNOWN_WITHDRAWAL)
+        return Refusal.UNKNOWN_WITHDRAWAL if earlier is None else _why_not_ended(earlier)
 
     def _end(self, held: HoldWithdrawal, kind: str) -> None:
         del self.holds[held.reference]
         self._held_count[held.account_id] -= 1
         if not self._held_count[held.account_id]:
             del self._held_count[held.account_id]
-        self._remember(held.reference, _held(held)._replace(kind=kind))
+        self._remember(held.reference, _moved(held)._replace(kind=kind))
+
+    def may_forget(self, count: int) -> bool:
+        """Whether a movement may be missing in the window by the time that this many more are done."""
+        return len(self.window) + count > TRANSFER_WINDOW
 
     # What they have in common
 
@@ -148,7 +153,7 @@ class Transfers:
         """Idempotency first: the reference decides "same", "different" or "new" before anything else."""
         earlier = self._earlier(command.reference)
         if earlier is not None:
-            return Refusal.REFERENCE_ALREADY_USED if earlier == moved else Refusal.REFERENCE_USED_DIFFERENTLY
+            return _compare(moved, earlier)
         if not _are_amounts(command):
             return Refusal.INVALID_AMOUNT
         if not _are_accounts(command):
@@ -163,9 +168,9 @@ class Transfers:
         """What the reference names already. A withdrawal is the same whether it is held or has ended."""
         held = self.holds.get(reference)
         if held is not None:
-            return _held(held)
+            return _moved(held)
         earlier = self.window.get(reference)
-        return earlier._replace(kind=_HELD) if earlier is not None and earlier.kind in _ENDED else earlier
+        return None if earlier is None else _as_asked(earlier)
 
     def _refuse_spending(self, command: _Movement, amount_e8: int) -> Refusal | None:
         if command.account_id in self._accounts.frozen:
@@ -189,8 +194,38 @@ def _fields(held: HoldWithdrawal) -> tuple[int, str, int, int, str]:
     return held.account_id, held.asset, held.amount_e8, held.fee_e8, held.reference
 
 
-def _held(command: HoldWithdrawal) -> Moved:
-    return Moved(command.account_id, command.asset, -command.amount_e8, _HELD, command.fee_e8)
+def _moved(command: _Movement) -> Moved:
+    """What the command's reference names once it is carried out."""
+    account_id, asset, amount_e8 = command.account_id, command.asset, command.amount_e8
+    match command:
+        case Deposit():
+            return Moved(account_id, asset, amount_e8)
+        case Withdraw():
+            return Moved(account_id, asset, -amount_e8)
+        case HoldWithdrawal():
+            return Moved(account_id, asset, -amount_e8, _HELD, command.fee_e8)
+        case TransferFunds():
+            return Moved(account_id, asset, -amount_e8, _TRANSFER, command.to_account_id)
+
+
+def refuse_repeat(command: _Movement | _End, earlier: Moved) -> Refusal:
+    """What a command is told whose reference names a movement that is done, however long ago."""
+    if isinstance(command, _End):
+        return _why_not_ended(earlier)
+    return _compare(_moved(command), _as_asked(earlier))
+
+
+def _compare(moved: Moved, earlier: Moved) -> Refusal:
+    return Refusal.REFERENCE_ALREADY_USED if moved == earlier else Refusal.REFERENCE_USED_DIFFERENTLY
+
+
+def _as_asked(done: Moved) -> Moved:
+    """A withdrawal that has ended is what was asked for when it was held."""
+    return done._replace(kind=_HELD) if done.kind in _ENDED else done
+
+
+def _why_not_ended(earlier: Moved) -> Refusal:
+    return _ENDED.get(earlier.kind, Refusal.UNKNOWN_WITHDRAWAL)
 
 
 def _are_amounts(command: _Movement) -> bool:

@@ -242,11 +242,10 @@ async def all_orders(call: Call, parameters: AllOrdersParameters) -> list[dict[s
     await call.services.markets.get(parameters.symbol)
     start_us, end_us = parameters.start_time, parameters.end_time
     check_span(start_us, end_us)
-    end = queries.MAX_US if end_us is None else end_us
     if parameters.order_id is None and start_us is None:
         rows = await call.services.history.read(
             lambda source: queries.newest_orders(
-                source, call.account_id, parameters.symbol, end_us=end, limit=parameters.limit
+                source, call.account_id, parameters.symbol, end_us=end_us, limit=parameters.limit
             )
         )
     else:
@@ -256,8 +255,8 @@ async def all_orders(call: Call, parameters: AllOrdersParameters) -> list[dict[s
                 call.account_id,
                 parameters.symbol,
                 from_id=parameters.order_id or 0,
-                start_us=start_us or 0,
-                end_us=end,
+                start_us=start_us,
+                end_us=end_us,
                 limit=parameters.limit,
             )
         )

@@ -7,7 +7,9 @@ from services.domain.events import OrderFilled
 from services.infra.postgres import Connection
 from services.trading.views.trade_view import TradeView
 
-_LAST_SQL: Final = "SELECT aggregate_id FROM exchange.trades WHERE symbol = $1 ORDER BY trade_id DESC LIMIT 1"
+_LAST_SQL: Final = """
+SELECT aggregate_id FROM exchange.trades WHERE symbol = $1 ORDER BY time_us DESC, trade_id DESC LIMIT 1
+"""
 
 
 class AggregateTrade(NamedTuple):

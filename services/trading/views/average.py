@@ -7,14 +7,15 @@ from services.domain.events import OrderFilled
 from services.domain.money import ONE_E8
 from services.infra.postgres import Connection
 from services.trading.candles import MINUTE_US, SECOND_US
-from services.trading.market_queries import FIRST_TRADE_AT
 from services.trading.views.trade_view import TradeView
 
 _SECONDS_SQL: Final = """
 SELECT time_us / 1000000 AS second, sum(quantity_e8)::text, sum(quote_e8)::text
-FROM exchange.trades WHERE symbol = $1 AND trade_id >= $2 GROUP BY second ORDER BY second
+FROM exchange.trades WHERE symbol = $1 AND time_us >= $2 GROUP BY second ORDER BY second
 """
-_LAST_SQL: Final = "SELECT price_e8, time_us FROM exchange.trades WHERE symbol = $1 ORDER BY trade_id DESC LIMIT 1"
+_LAST_SQL: Final = """
+SELECT price_e8, time_us FROM exchange.trades WHERE symbol = $1 ORDER BY time_us DESC, trade_id DESC LIMIT 1
+"""
 
 
 class AveragePriceView(TradeView):
@@ -32,8 +33,7 @@ class AveragePriceView(TradeView):
     async def read(self, connection: Connection, now_us: int) -> None:
         last = await connection.fetchrow(_LAST_SQL, self.symbol)
         self._last_e8, self.last_trade_us = (0, 0) if last is None else tuple(last)
-        first = await connection.fetchval(FIRST_TRADE_AT, self.symbol, self._start_us(now_us))
-        rows = [] if first is None else await connection.fetch(_SECONDS_SQL, self.symbol, first)
+        rows = await connection.fetch(_SECONDS_SQL, self.symbol, self._start_us(now_us))
         self._seconds = deque([int(number) for number in tuple(row)] for row in rows)
         self._volume_e8 = sum(second[1] for second in self._seconds)
         self._quote_volume_e8 = sum(second[2] for second in self._seconds)

@@ -14,7 +14,7 @@ from services.trading.views.trade_view import TradeView
 
 # Slots that close at once after this process stood still; what is older can be read over REST.
 _MAX_CLOSED = 1_000
-_LAST_TRADE_SQL = "SELECT max(trade_id) FROM exchange.trades WHERE symbol = $1"
+_LAST_TRADE_SQL = "SELECT trade_id FROM exchange.trades WHERE symbol = $1 ORDER BY time_us DESC, trade_id DESC LIMIT 1"
 NO_TRADE_ID = -1
 
 

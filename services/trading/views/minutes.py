@@ -22,7 +22,9 @@ _BEFORE_SQL: Final = """
 SELECT close_e8 FROM exchange.candles WHERE symbol = $1 AND interval = '1m' AND open_us < $2
 ORDER BY open_us DESC LIMIT 1
 """
-_LAST_SQL: Final = "SELECT price_e8, quantity_e8 FROM exchange.trades WHERE symbol = $1 ORDER BY trade_id DESC LIMIT 1"
+_LAST_SQL: Final = """
+SELECT price_e8, quantity_e8 FROM exchange.trades WHERE symbol = $1 ORDER BY time_us DESC, trade_id DESC LIMIT 1
+"""
 
 
 class Minute:
