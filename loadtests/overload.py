@@ -17,7 +17,7 @@ import typer
 import uvloop
 
 from loadtests import results
-from loadtests.conditions import CpuMeter, describe
+from loadtests.conditions import CpuMeter, Noise, describe
 from loadtests.connection import connect
 from loadtests.latencies import Summary, summarize
 from loadtests.load import ClosedLoop, Observed, OpenLoop
@@ -33,6 +33,7 @@ TRADERS: Final = 50
 CONNECTIONS: Final = 256
 FLOOD_CONNECTIONS: Final = 400
 SEED: Final = 5
+SHOWN_CORES: Final = 0.05
 _phases = itertools.count(1)
 
 
@@ -44,6 +45,8 @@ class Phase(msgspec.Struct, frozen=True):
     refused_per_s: float
     errors: dict[str, int]
     accepted: Summary | None
+    # Processors that each process kept busy.
+    cores: dict[str, float]
 
 
 def overload(
@@ -66,7 +69,8 @@ def overload(
         typer.echo(
             f"{name}: offered {phase.offered_per_s or 'as fast as answered'}, "
             f"accepted {phase.accepted_per_s}/s{latency}, "
-            f"refused {phase.refused_per_s}/s, errors {phase.errors or 'none'}"
+            f"refused {phase.refused_per_s}/s, errors {phase.errors or 'none'}, "
+            + ", ".join(f"{process} {cores}" for process, cores in phase.cores.items() if cores >= SHOWN_CORES)
         )
     shortcomings = _judge(phases)
     typer.echo("; ".join(shortcomings) or "passed")
@@ -114,27 +118,31 @@ async def _measure(venue: Venue, multiple: float, seconds: float) -> dict[str, P
 
 async def _closed(venue: Venue, traders: list[Trader], count: int, seconds: float) -> Phase:
     connections = await connect(HOST, venue.port, count)
+    meter = CpuMeter(venue.roots)
     observed = await ClosedLoop(connections, _traffic(traders).order_entry).run(seconds)
+    noise = meter.stop()
     for connection in connections:
         connection.close()
-    return _phase(None, observed)
+    return _phase(None, observed, noise)
 
 
 async def _open(venue: Venue, traders: list[Trader], rate: float, count: int, seconds: float) -> Phase:
     connections = await connect(HOST, venue.port, count)
     # What waits for a connection here waits with the client; the exchange answers for what it was sent.
     load = OpenLoop(connections, _traffic(traders).order_entry, rate, SEED, counts_from_due=False)
+    meter = CpuMeter(venue.roots)
     observed = await load.run(seconds)
+    noise = meter.stop()
     for connection in connections:
         connection.close()
-    return _phase(rate, observed)
+    return _phase(rate, observed, noise)
 
 
 def _traffic(traders: list[Trader]) -> Traffic:
     return Traffic(traders, SEED, first_number=next(_phases) * 10_000_000)
 
 
-def _phase(rate: float | None, observed: Observed) -> Phase:
+def _phase(rate: float | None, observed: Observed, noise: Noise) -> Phase:
     accepted = [latency_us for of_kind in observed.latencies_us.values() for latency_us in of_kind]
     refused = sum(count for what, count in observed.errors.items() if what.endswith(" 503"))
     errors = {what: count for what, count in observed.errors.items() if not what.endswith(" 503")}
@@ -146,6 +154,7 @@ def _phase(rate: float | None, observed: Observed) -> Phase:
         round(refused / observed.seconds, 1),
         errors,
         summarize(accepted),
+        {**noise.cores, "others": noise.foreign_cores},
     )
 
 

@@ -15,6 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
+from services.infra.gate import Gate, GateKeeper
 from services.infra.web import REQUEST_ID_HEADER, BodyTooLarge, is_request_id
 
 JSON: Final = b"application/json"
@@ -74,10 +75,14 @@ TooLarge = Callable[[Scope], Awaitable[Outgoing]]
 
 
 class DirectApp(FastAPI):
-    """FastAPI, with direct routes beside the others. ``too_large`` answers for bodies over ``limit_bytes``."""
+    """FastAPI, with direct routes beside the others, behind a gate if there is one.
 
-    def __init__(self, *, limit_bytes: int, too_large: TooLarge, **how: Any) -> None:
+    ``too_large`` answers for bodies over ``limit_bytes``.
+    """
+
+    def __init__(self, *, limit_bytes: int, too_large: TooLarge, gate: Gate | None = None, **how: Any) -> None:
         super().__init__(**how)
+        self._gated = self._dispatch if gate is None else GateKeeper(self._dispatch, gate)
         self._limit_bytes = limit_bytes
         self._too_large = too_large
         self._handlers: dict[tuple[str, str], Handler] = {}
@@ -101,6 +106,9 @@ class DirectApp(FastAPI):
             self.add_route(path, serve, methods=[method], include_in_schema=False)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._gated(scope, receive, send)
+
+    async def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
         handler = self._handlers.get((scope["method"], scope["path"])) if scope["type"] == "http" else None
         if handler is None:
             await super().__call__(scope, receive, send)

@@ -21,6 +21,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from services.infra.gate import Gate, behind
 from services.infra.settings import ServiceSettings
 from services.infra.websocket import PING_INTERVAL_S, PING_TIMEOUT_S, FramingProtocol
 
@@ -139,8 +140,11 @@ def run(
     settings: ServiceSettings,
     before_shutdown: BeforeShutdown | None = None,
     tls: TlsListener | None = None,
+    gate: Gate | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then let requests in flight finish.
+
+    ``gate`` is asked before anything is spent on a request; the application has its ``GateKeeper``.
 
     ``before_shutdown`` is awaited then, while requests are still served and WebSockets open. With ``tls`` the same
     application, with all it holds, and the same limits are behind two ports.
@@ -158,6 +162,7 @@ def run(
         timeout_graceful_shutdown=settings.shutdown_timeout_s,
         limit_concurrency=MAX_CONNECTIONS,
         backlog=LISTEN_BACKLOG,
+        http="httptools" if gate is None else behind(gate),  # type: ignore[arg-type]
         h11_max_incomplete_event_size=MAX_HEADER_BYTES,
         ws=FramingProtocol,
         ws_max_size=MAX_MESSAGE_BYTES,

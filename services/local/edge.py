@@ -221,7 +221,7 @@ def main() -> None:
     settings = EdgeSettings()
     telemetry.configure("trading", settings)
     app = create_app(settings)
-    web.run(Edge(app, settings), settings, partial(before_shutdown, app), settings.tls())
+    web.run(Edge(app, settings), settings, partial(before_shutdown, app), settings.tls(), app.state.gate)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ def main() -> None:
     settings = TradingSettings()
     telemetry.configure("trading", settings)
     app = create_app(settings)
-    web.run(app, settings, partial(before_shutdown, app))
+    web.run(app, settings, partial(before_shutdown, app), gate=app.state.gate)
 
 
 if __name__ == "__main__":

@@ -35,6 +35,7 @@ from services.trading.present import Present
 from services.trading.principals import Principals
 from services.trading.routes import ENDPOINTS
 from services.trading.settings import TradingSettings
+from services.trading.shedding import TradingGate
 from services.trading.streams.connection import Connections
 from services.trading.streams.endpoint import ROUTES
 from services.trading.streams.hub import Hub
@@ -49,7 +50,9 @@ _log = telemetry.logger(__name__)
 
 
 def create_app(settings: TradingSettings) -> FastAPI:
+    gate = TradingGate(settings)
     app = DirectApp(
+        gate=gate,
         limit_bytes=settings.max_body_bytes,
         too_large=_too_large,
         title="Crossbook trading API",
@@ -64,6 +67,7 @@ def create_app(settings: TradingSettings) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.settings = settings
+    app.state.gate = gate
     app.state.connections = Connections(settings.max_sockets, settings.socket_buffer_bytes)
     app.add_middleware(BodyLimit, limit_bytes=settings.max_body_bytes, answer=_answer_too_large)
     app.add_middleware(RequestId)
@@ -101,7 +105,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         statement_timeout_ms=settings.query_timeout_ms,
     )
     history = History(pool, await open_replica(settings))
-    gateway, principals = Gateway(settings), Principals(settings, client)
+    gate: TradingGate = app.state.gate
+    gateway, principals = Gateway(settings, shedding=gate.orders), Principals(settings, client)
     markets, feed, hub = Markets(pool), Feed(pool, client), Hub(settings.max_subscriptions)
     books, tape = Books(feed, gateway, JournalHead(pool)), Tape(feed, pool)
     streams = MarketStreams(hub, feed, books, tape)
@@ -124,9 +129,11 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         books,
         user_data,
         back_office,
+        gate,
         limits,
     )
     tasks = [
+        asyncio.create_task(gate.run()),
         asyncio.create_task(gateway.run()),
         asyncio.create_task(principals.run()),
         asyncio.create_task(history.run()),

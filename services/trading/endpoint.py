@@ -37,6 +37,7 @@ from services.trading.parameters import M, Parameters, read_parameters, validate
 from services.trading.present import Present
 from services.trading.principals import ApiKey, Principals
 from services.trading.settings import TradingSettings
+from services.trading.shedding import TradingGate
 from services.trading.signing import signed_payload
 from services.trading.streams.connection import Connections
 from services.trading.streams.hub import Hub
@@ -84,6 +85,7 @@ class Services:
     books: Books
     user_data: UserData
     back_office: BackOffice
+    gate: TradingGate
     limits: Limits | None = None
 
 
@@ -170,6 +172,7 @@ def _refuse(route: str, error: DialectError, tally: Tally | None) -> Outgoing:
 async def _respond(endpoint: Endpoint[Any], services: Services, incoming: Incoming, tally: Tally | None) -> bytes:
     if endpoint.method != "GET" and endpoint.security is Security.TRADE and services.gateway.is_full:
         # Before anything is spent on it: what is refused must cost little, or refusing is what overloads.
+        services.gate.orders.push_back()
         raise errors.OVERLOADED
     query: bytes = incoming.scope["query_string"]
     body = b"" if endpoint.method == "GET" else await incoming.body()

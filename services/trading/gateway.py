@@ -5,8 +5,9 @@ answers at once and a loaded one gets more efficient (docs/performance.md measur
 
 Requests of one account keep their order. Accounts take turns: a parcel has one request of each that waits, then another
 of each, so who sends much delays himself. One account may have ``gateway_account_limit`` requests waiting. Altogether
-no more wait than are answered soon (``gateway_busy_limit``); while no engine answers, as during a hand-over, more may
-(``gateway_queue_limit``). Whatever is past a bound is refused at once.
+no more are under way than are answered soon (``gateway_busy_limit``); while no engine answers, as in a hand-over, more
+may wait (``gateway_queue_limit``). Whatever is past a bound is refused at once. While the process is overloaded
+(``shedding``), what has waited too long already is refused instead of sent.
 
 What the client may hear is decided by what is certain. A POST that never reached an engine, or reached one that is not
 active, was certainly not carried out: it is tried again with the next engine until the requests' deadline, then refused
@@ -45,6 +46,7 @@ from services.infra.web import internal_credential
 from services.trading import errors, metrics
 from services.trading.errors import REFUSALS, DialectError
 from services.trading.settings import TradingSettings
+from services.trading.shedding import Shedding, TradingGate
 
 _RETRY_S: Final = 0.01
 # Who asks for what belongs to no account, the depth of a book: bounded by the others' limits only.
@@ -63,11 +65,12 @@ _decoder: Final = msgspec.msgpack.Decoder(list[Reply])
 class _Waiting:
     """``give_up_us`` is the gateway's own patience; the envelope's deadline may be earlier, by the client's wish."""
 
-    __slots__ = ("answer", "envelope", "give_up_us")
+    __slots__ = ("answer", "envelope", "give_up_us", "since_s")
 
     def __init__(self, envelope: Envelope, give_up_us: int) -> None:
         self.envelope = envelope
         self.give_up_us = give_up_us
+        self.since_s = asyncio.get_running_loop().time()
         self.answer: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
 
 
@@ -99,9 +102,16 @@ class Gateway:
     """``submit`` one request and get its reply; ``run`` as a task for the life of the process."""
 
     def __init__(
-        self, settings: TradingSettings, client: EngineClient | None = None, *, clock: Clock = now_us, name: str = ""
+        self,
+        settings: TradingSettings,
+        client: EngineClient | None = None,
+        *,
+        clock: Clock = now_us,
+        name: str = "",
+        shedding: Shedding | None = None,
     ) -> None:
         self._settings = settings
+        self._shedding = shedding or TradingGate(settings).orders
         self._clock = clock
         # Under which an engine tells this gateway's parcels apart; no two gateways share one.
         self._name = name or secrets.token_hex(8)
@@ -135,6 +145,7 @@ class Gateway:
         line = self._lines.get(account_id)
         is_long = line is not None and len(line) >= self._settings.gateway_account_limit
         if self.is_full or (is_long and account_id != _NOBODY):
+            self._shedding.push_back()
             raise errors.OVERLOADED
         give_up_us = self._clock() + self._settings.command_deadline_ms * 1000
         limit_us = give_up_us if deadline_us is None else min(deadline_us, give_up_us)
@@ -160,24 +171,39 @@ class Gateway:
             while True:
                 await self._arrived.wait()
                 parcel = self._take()
-                await self._deliver(parcel)
+                if parcel:
+                    await self._deliver(parcel)
         finally:
             self._fail(self._take_all(), errors.UNAVAILABLE)
             await self._client.close()
 
     def _take(self) -> list[_Waiting]:
         parcel: list[_Waiting] = []
+        stale: list[_Waiting] = []
+        now_s, oldest_s = asyncio.get_running_loop().time(), 0.0
         while self._lines and len(parcel) < self._settings.gateway_parcel_limit:
             account_id = next(iter(self._lines))
             line = self._lines.pop(account_id)
-            parcel.append(line.popleft())
+            waiting = line.popleft()
+            waited_s = now_s - waiting.since_s
+            oldest_s = max(oldest_s, waited_s)
+            # The last of a line is not refused: who waits for one answer has not made it late.
+            is_refused = bool(line) and self._shedding.is_stale(waited_s)
+            (stale if is_refused else parcel).append(waiting)
             if line:
                 # Behind everyone else who waits.
                 self._lines[account_id] = line
-        self._depth -= len(parcel)
+        self._depth -= len(parcel) + len(stale)
         if not self._lines:
             self._arrived.clear()
+        metrics.GATEWAY_QUEUE_AGE.observe(oldest_s)
+        self._refuse(stale)
         return parcel
+
+    def _refuse(self, stale: list[_Waiting]) -> None:
+        for _ in stale:
+            self._shedding.push_back()
+        self._fail(stale, errors.OVERLOADED)
 
     def _take_all(self) -> list[_Waiting]:
         everything = [waiting for line in self._lines.values() for waiting in line]
@@ -238,14 +264,17 @@ class Gateway:
     def _note_no_engine(self) -> None:
         if self._has_engine:
             self._has_engine = False
+            self._shedding.is_patient = True
             self._alone_since_s = asyncio.get_running_loop().time()
             _log.info("engine_gone", url=self._engine_urls[0])
 
     def _note_engine(self) -> None:
         if not self._has_engine:
             self._has_engine = True
+            self._shedding.is_patient = False
             pause_s = asyncio.get_running_loop().time() - self._alone_since_s
             metrics.ENGINE_PAUSES.observe(pause_s)
+            self._shedding.excuse(2 * pause_s)
             _log.info("engine_found", url=self._engine_urls[0], pause_ms=round(pause_s * 1000))
 
     async def _post(self, body: bytes) -> Answer:

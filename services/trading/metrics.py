@@ -19,6 +19,25 @@ GATEWAY_PARCEL = Histogram(
     "Requests per POST to the engine.",
     buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256),
 )
+GATEWAY_QUEUE_AGE = Histogram(
+    "crossbook_trading_gateway_queue_age_seconds",
+    "How long the oldest request of each parcel had waited for it.",
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
+)
+SHED = Counter(
+    "crossbook_trading_shed_requests_total",
+    "Requests refused (-1008) because they would have been answered too late, by kind: orders or reads.",
+    ["kind"],
+)
+UNDER_WAY = Gauge("crossbook_trading_requests_under_way", "Requests read and not yet answered.", ["kind"])
+UNDER_WAY_MAX = Gauge(
+    "crossbook_trading_requests_under_way_max", "How many may be; while overloaded, what is answered in time.", ["kind"]
+)
+LOOP_LAG = Histogram(
+    "crossbook_trading_loop_lag_seconds",
+    "How late this process's event loop is: what a request may wait before it is read.",
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2),
+)
 ENGINE_PAUSES = Histogram(
     "crossbook_trading_engine_pause_seconds",
     "How long no engine took requests, each time: hand-overs and failovers as this process saw them.",

@@ -26,9 +26,15 @@ class TradingSettings(ServiceSettings):
     trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()
     limits: str = OFF
     max_body_bytes: int = Field(default=64 * 1024, ge=1024)
-    # Commands waiting in this process for an engine that answers, for none that does, and of one account; past each,
-    # new ones are refused as overload. The first is what is answered within about 0.2 s.
-    gateway_busy_limit: int = Field(default=600, ge=1)
+    # What an answer should take; most taking longer is overload. From then on so many requests are under way as are
+    # answered within the wait, the rest are refused (shedding.py). Reads have a bound of their own that always holds.
+    objective_ms: int = Field(default=100, ge=1)
+    overload_wait_ms: int = Field(default=50, ge=1)
+    reads_limit: int = Field(default=2_000, ge=1)
+    # Commands under way in this process while an engine answers, waiting for one when none does, and of one account;
+    # past each, new ones are refused as overload. The first covers a second's standstill of the database at 500
+    # requests/s, half of them orders, and is answered within 0.1 s by what settles 2,500 a second.
+    gateway_busy_limit: int = Field(default=256, ge=1)
     gateway_queue_limit: int = Field(default=2_000, ge=1)
     gateway_account_limit: int = Field(default=200, ge=1)
     gateway_parcel_limit: int = Field(default=256, ge=1, le=512)

@@ -298,6 +298,15 @@ async def test_an_engine_that_does_not_understand(status: str, serve: Serve, wir
         assert error_of(await send("POST", "order", ORDER)) == UNAVAILABLE
 
 
+async def test_more_reads_than_may_be_under_way(serve: Serve) -> None:
+    async with serve(reads_limit=1) as send:
+        answers = await asyncio.gather(*(send("GET", "openOrders") for _ in range(20)))
+        refused = [answer for answer in answers if answer.status_code != httpx.codes.OK]
+        assert 0 < len(refused) < len(answers)
+        assert {error_of(answer) for answer in refused} == {OVERLOADED}
+        assert succeeded(await send("GET", "openOrders")) == []
+
+
 async def test_more_than_may_wait(serve: Serve, wire: Wire) -> None:
     async with serve(gateway_queue_limit=2, command_deadline_ms=30_000, gateway_timeout_ms=30_000) as send:
         succeeded(await send("GET", "account"))

@@ -28,6 +28,7 @@ from services.trading.errors import DialectError
 from services.trading.feed import Feed, JournalEntry
 from services.trading.gateway import Gateway
 from services.trading.settings import TradingSettings
+from services.trading.shedding import Shedding
 from tests.simulation.cache import Cache, ModelRedis
 from tests.simulation.database import Database, ModelStore
 from tests.simulation.faults import FaultyDatabase, FaultyNetwork, FaultyRedis, Weather, resolve
@@ -157,7 +158,11 @@ class TradingHost:
         world = self._world
         network = FaultyNetwork(world, TRADING_SETTINGS.gateway_timeout_ms / 1000)
         self.gateway = gateway = Gateway(
-            world.trading_settings, network, clock=lambda: world.clock_us(self.process), name=self.process.name
+            world.trading_settings,
+            network,
+            clock=lambda: world.clock_us(self.process),
+            name=self.process.name,
+            shedding=Overloaded() if world.seed % 3 == 0 else None,
         )
         pool = JournalReader(world.database, FaultyDatabase(world, self.process, world.database))
         feed = Feed(cast("Pool", pool), cast("Redis", ModelRedis(world.cache, FaultyRedis(world, self.process))))
@@ -184,6 +189,16 @@ class TradingHost:
         except Exception as error:
             world.fail(f"the feed broke: {error!r}")
         await running
+
+
+class Overloaded(Shedding):
+    """Always: what has waited for long is refused instead of sent."""
+
+    def __init__(self) -> None:
+        super().__init__("orders", objective_ms=100, wait_ms=60, limit=1_000, patient_limit=1_000)
+
+    def is_stale(self, waited_s: float) -> bool:
+        return waited_s > TRADING_SETTINGS.objective_ms / 1000
 
 
 class JournalReader:

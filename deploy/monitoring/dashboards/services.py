@@ -62,6 +62,30 @@ SERVICES: Final = Dashboard(
                     "What waited together; it grows with load.",
                 ),
                 Panel(
+                    "Refused for want of time",
+                    "reqps",
+                    (
+                        Query(
+                            "sum by (kind) (rate(crossbook_trading_shed_requests_total[$__rate_interval]))", "{{kind}}"
+                        ),
+                    ),
+                    "More came than could be answered within the objective.",
+                ),
+                Panel(
+                    "What a request waits before it is read, and for a POST",
+                    "s",
+                    tuple(
+                        Query(
+                            "histogram_quantile(0.99, sum by (le) "
+                            f"(rate(crossbook_trading_{metric}_seconds_bucket[$__rate_interval])))",
+                            legend,
+                        )
+                        for metric, legend in (("loop_lag", "event loop, p99"), ("gateway_queue_age", "gateway, p99"))
+                    ),
+                    "How late the event loop is, and how long the oldest of a parcel waited.",
+                    alarming=0.1,
+                ),
+                Panel(
                     "API keys and sessions, found in the cache",
                     "percentunit",
                     (

@@ -1,8 +1,9 @@
 """One connection to the WebSocket API: requests as they come, replies as they are ready.
 
 A request is a task of its own, so a slow one holds up nobody; at most ``MAX_IN_FLIGHT`` of a connection are under way,
-the next is refused as overload. Session methods are answered in between, in the order of the requests. While the client
-does not take replies, nothing more is read from it. Requests under way when the connection ends are carried out.
+the next is refused as overload, as is what finds the process overloaded (``shedding.py``). Session methods are answered
+in between, in the order of the requests. While the client does not take replies, nothing more is read from it. Requests
+under way when the connection ends are carried out.
 """
 
 import asyncio
@@ -23,6 +24,7 @@ from services.trading.authentication import NOBODY
 from services.trading.endpoint import Endpoint, Security, Services, parse_time_unit, perform
 from services.trading.errors import DialectError
 from services.trading.limits import Tally
+from services.trading.shedding import Ticket
 from services.trading.streams import handshake
 from services.trading.streams.connection import GENEROUS_MESSAGES_PER_S, POLICY_VIOLATION
 from services.trading.websocket_api import messages, session_methods
@@ -86,7 +88,7 @@ async def _converse(session: Session, under_way: set[asyncio.Task[None]]) -> Non
                 after_reply()
         elif endpoint is None:
             await _answer(session, request, _NO_METHOD, PLAIN, partial(_refuse, errors.NOT_SUPPORTED))
-        elif len(under_way) >= MAX_IN_FLIGHT:
+        elif len(under_way) >= MAX_IN_FLIGHT or (ticket := _enter(session, endpoint, request)) is None:
             await _answer(session, request, f"WS {name}", PLAIN, partial(_refuse, errors.OVERLOADED))
         else:
             # The logon as of now: what is said later about the session concerns later requests.
@@ -95,7 +97,19 @@ async def _converse(session: Session, under_way: set[asyncio.Task[None]]) -> Non
             task = asyncio.create_task(_answer(session, request, f"WS {name}", charge, work))
             under_way.add(task)
             task.add_done_callback(under_way.discard)
+            task.add_done_callback(partial(_leave, ticket))
         await connection.taken()
+
+
+def _enter(session: Session, endpoint: Endpoint[Any], request: Request) -> Ticket | None:
+    def name_caller() -> bytes:
+        return str(request.parameters.get("apiKey", session.address)).encode()
+
+    return session.services.gate.of(endpoint.method).enter(name_caller)
+
+
+def _leave(ticket: Ticket, _task: asyncio.Task[None]) -> None:
+    ticket.shedding.leave(ticket)
 
 
 async def _answer(session: Session, request: Request, route: str, charge: Charge, work: Work) -> None:

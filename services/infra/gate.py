@@ -1,0 +1,229 @@
+"""A gate before an HTTP application: it refuses requests where they are read, at a fraction of what any answer costs.
+
+A process that is asked for five times what it can do spends itself on refusals unless those are cheap. So uvicorn's
+protocol asks the gate when the headers are complete; whom it refuses gets ready-made bytes, and there is no task, no
+ASGI, no routing. The few that come otherwise (pipelined, or waiting for ``100 Continue``) are asked in ``GateKeeper``,
+the outermost layer of the application, which also tells the gate when a request has ended.
+
+Under overload even parsing is too dear: a request that arrived whole, in the shape that nearly all have, is turned away
+by a look at its bytes. Whatever is not certainly one such request goes to the parser.
+"""
+
+import re
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final, Protocol, cast
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+# Where in the scope a request that was let in has its ticket.
+TICKET: Final = "crossbook.ticket"
+# A refused request's body is read and thrown away; who sends more than this is not listened to any longer.
+IGNORED_BYTES_MAX: Final = 64 * 1024
+
+_REQUEST_LINE: Final = re.compile(rb"(GET|POST|PUT|DELETE) (/[^ \r\n]*) HTTP/1\.1\r\n")
+# What may make another end of the message than its length, or of the connection than ever; in lower case.
+_UNUSUAL: Final = re.compile(rb"\r\n(?:[ \t]|transfer-encoding|expect|upgrade|connection(?!: keep-alive\r\n))|[^\r]\n")
+_LENGTH: Final = b"\r\ncontent-length"
+_USUAL_LENGTH: Final = re.compile(rb"\r\ncontent-length: ?(\d{1,6})\r\n")
+
+
+class Gate(Protocol):
+    """``refusal`` is what those are answered that are not let in: a JSON body with status 503.
+
+    ``caller_header`` names in lower case the header that says who calls.
+    """
+
+    refusal: bytes
+    caller_header: bytes
+
+    @property
+    def is_strained(self) -> bool:
+        """It is worth asking ``turns_away``."""
+
+    def turns_away(self, method: str, caller: bytes) -> bool:
+        """Whether a request is refused that has not been parsed; if not, nothing has happened."""
+
+    def concerns(self, target: bytes) -> bool:
+        """Whether requests for this path and query pass the gate at all."""
+
+    def enter(self, scope: Scope, *, is_crowded: bool) -> object | None:
+        """A ticket, or None if the request is refused. All connections are taken if it ``is_crowded``.
+
+        Of the scope only ``method``, ``headers`` and ``client`` can be relied on.
+        """
+
+    def leave(self, ticket: Any) -> None:
+        """The request is answered, or nobody waits for the answer any more."""
+
+
+class GateKeeper:
+    """The outermost layer of an application behind a gate."""
+
+    def __init__(self, app: ASGIApp, gate: Gate) -> None:
+        self._app = app
+        self._gate = gate
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not self._gate.concerns(scope["path"].encode()):
+            await self._app(scope, receive, send)
+            return
+        ticket = scope.pop(TICKET, None) or self._gate.enter(scope, is_crowded=False)
+        if ticket is None:
+            await _refuse(self._gate, send)
+            return
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._gate.leave(ticket)
+
+
+async def _refuse(gate: Gate, send: Send) -> None:
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(gate.refusal))]
+    await send({"type": "http.response.start", "status": 503, "headers": headers})
+    await send({"type": "http.response.body", "body": gate.refusal})
+
+
+class _Answers:
+    """The refusal as a whole answer, made once for each set of headers that the server puts before every answer."""
+
+    def __init__(self, refusal: bytes) -> None:
+        self._refusal = refusal
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._kept = b""
+
+    def kept(self, headers: list[tuple[bytes, bytes]]) -> bytes:
+        if headers is not self._headers or not self._kept:
+            self._headers, self._kept = headers, self._make(headers)
+        return self._kept
+
+    def last(self, headers: list[tuple[bytes, bytes]]) -> bytes:
+        return self._make([*headers, (b"connection", b"close")])
+
+    def _make(self, headers: list[tuple[bytes, bytes]]) -> bytes:
+        return (
+            b"HTTP/1.1 503 Service Unavailable\r\n%bcontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b"
+            % (b"".join(b"%b: %b\r\n" % header for header in headers), len(self._refusal), self._refusal)
+        )
+
+
+class GatedProtocol(HttpToolsProtocol):
+    """uvicorn's protocol with a gate. One request at a time is read from a connection, and answered, as ever."""
+
+    def __init__(self, gate: Gate, answers: _Answers, **made_with: Any) -> None:
+        super().__init__(**made_with)
+        self._gate = gate
+        self._answers = answers
+        # The parser has seen whole messages only.
+        self._is_between = True
+        self._is_refused = False
+        self._ignored_bytes = 0
+        self._turned_away_s = 0.0
+
+    def data_received(self, data: bytes) -> None:
+        if self._gate.is_strained and self._is_between and self._turns_away(data):
+            self._turned_away_s = self.loop.time()
+            self.transport.write(self._answers.kept(self.server_state.default_headers))
+            if self.timeout_keep_alive_task is None:
+                self._await_next(self.timeout_keep_alive)
+        else:
+            super().data_received(data)
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Setting the timer for each request that is turned away would cost as much as all else that is done for it."""
+        left_s = self._turned_away_s + self.timeout_keep_alive - self.loop.time()
+        if left_s > 0:
+            self._await_next(left_s)
+        else:
+            super().timeout_keep_alive_handler()
+
+    def on_message_begin(self) -> None:
+        self._is_between = False
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        if self._is_for_gate():
+            scope = cast(Scope, self.scope)
+            scope["method"] = self.parser.get_method().decode("ascii")
+            ticket = self._gate.enter(scope, is_crowded=self._is_crowded())
+            if ticket is None:
+                self._is_refused, self._ignored_bytes = True, 0
+                return
+            scope[TICKET] = ticket
+            try:
+                super().on_headers_complete()
+            except BaseException:
+                # It never reaches the application.
+                self._gate.leave(ticket)
+                raise
+            return
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        if not self._is_refused:
+            super().on_body(body)
+            return
+        self._ignored_bytes += len(body)
+        if self._ignored_bytes > IGNORED_BYTES_MAX:
+            self.transport.close()
+
+    def on_message_complete(self) -> None:
+        self._is_between = True
+        if not self._is_refused:
+            super().on_message_complete()
+            return
+        self._is_refused = False
+        headers = self.server_state.default_headers
+        if self.parser.should_keep_alive():
+            self.transport.write(self._answers.kept(headers))
+            self._await_next(self.timeout_keep_alive)
+        else:
+            self.transport.write(self._answers.last(headers))
+            self.transport.close()
+
+    def _await_next(self, seconds: float) -> None:
+        self._unset_keepalive_if_required()
+        self.timeout_keep_alive_task = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
+
+    def _turns_away(self, data: bytes) -> bool:
+        """Only if the data are one whole request, so that where the next one begins is certain."""
+        line, end = _REQUEST_LINE.match(data), data.find(b"\r\n\r\n")
+        if line is None or end < 0 or not self._is_idle() or not self._gate.concerns(line[2]):
+            return False
+        head = data[: end + 2].lower()
+        if _UNUSUAL.search(head):
+            return False
+        length = _USUAL_LENGTH.search(head)
+        if head.count(_LENGTH) != (length is not None) or len(data) - end - 4 != (int(length[1]) if length else 0):
+            return False
+        name = b"\r\n%b: " % self._gate.caller_header
+        at = head.find(name)
+        if at < 0:
+            return False
+        caller = data[at + len(name) : data.find(b"\r\n", at + 2)]
+        return self._gate.turns_away(line[1].decode("ascii"), caller)
+
+    def _is_crowded(self) -> bool:
+        """When uvicorn would answer, in words of its own, that there is no room."""
+        limit = self.limit_concurrency
+        return limit is not None and (len(self.connections) >= limit or len(self.tasks) >= limit)
+
+    def _is_idle(self) -> bool:
+        """Nothing that came earlier is still to be answered."""
+        # None before the first request, whatever uvicorn says of its type.
+        cycle = cast(RequestResponseCycle | None, self.cycle)
+        return (cycle is None or cycle.response_complete) and not self.pipeline
+
+    def _is_for_gate(self) -> bool:
+        return (
+            self._is_idle()
+            and not self.expect_100_continue
+            and not self.parser.should_upgrade()
+            and self._gate.concerns(self.url)
+        )
+
+
+def behind(gate: Gate) -> Callable[..., GatedProtocol]:
+    """What uvicorn makes for each connection."""
+    return partial(GatedProtocol, gate, _Answers(gate.refusal))
