@@ -16,6 +16,7 @@ from starlette.types import Scope
 
 from services.domain.protocol import NOT_ACTIVE, PARCEL_HEADER, Envelope
 from services.engine.inbox import Closed, Inbox, Superseded
+from services.engine.partitions import keep_ahead
 from services.engine.runner import Engine
 from services.engine.settings import EngineSettings
 from services.infra import redis, telemetry
@@ -101,7 +102,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     telemetry.tell("sequence", lambda: engine.active.sequence if engine.active is not None else None)
     running = app.state.running = asyncio.create_task(engine.run())
     running.add_done_callback(_end_process_on_failure)
+    keeping_ahead = asyncio.create_task(keep_ahead(settings))
     yield
+    keeping_ahead.cancel()
     engine.stop()
     with contextlib.suppress(Exception):
         await running

@@ -5,7 +5,6 @@ of FastAPI that took a fifth of an order's processor time (docs/performance.md).
 route is done here in one place: request id, body limit, their answers. Handlers catch what else may go wrong.
 """
 
-import os
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, Final, NamedTuple
 
@@ -16,11 +15,11 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from services.infra.gate import Gate, GateKeeper
-from services.infra.web import REQUEST_ID_HEADER, BodyTooLarge, is_request_id
+from services.infra.request_ids import REQUEST_ID_HEADER, request_id
+from services.infra.web import BodyTooLarge
 
 JSON: Final = b"application/json"
 _REQUEST_ID_HEADER: Final = REQUEST_ID_HEADER.lower().encode()
-_REQUEST_ID_BYTES: Final = 16
 
 
 class Incoming:
@@ -33,8 +32,7 @@ class Incoming:
         self._receive = receive
         self._limit_bytes = limit_bytes
         self._headers: dict[bytes, bytes] = dict(reversed(scope["headers"]))
-        given = self.header(_REQUEST_ID_HEADER)
-        self.request_id = given if given and is_request_id(given) else os.urandom(_REQUEST_ID_BYTES).hex()
+        self.request_id = request_id(self.header(_REQUEST_ID_HEADER))
 
     def header(self, name: bytes) -> str | None:
         value = self._headers.get(name)

@@ -6,11 +6,9 @@ length.
 
 import asyncio
 import hmac
-import re
 import socket
 import ssl
 import sys
-import uuid
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -22,6 +20,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.infra.gate import Gate, behind
+from services.infra.request_ids import REQUEST_ID_HEADER, request_id
 from services.infra.settings import ServiceSettings
 from services.infra.websocket import PING_INTERVAL_S, PING_TIMEOUT_S, FramingProtocol
 
@@ -35,15 +34,8 @@ TLS_HANDSHAKE_TIMEOUT_S: Final = 10.0
 TLS_SHUTDOWN_TIMEOUT_S: Final = 2.0
 # As of `uvicorn` on the command line.
 STARTUP_FAILURE: Final = 3
-REQUEST_ID_HEADER: Final = "X-Request-Id"
 
 _log: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(__name__)
-_request_id = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
-
-
-def is_request_id(text: str) -> bool:
-    """Whether a caller's own id is taken over."""
-    return _request_id.fullmatch(text) is not None
 
 
 class BodyTooLarge(Exception):
@@ -95,17 +87,16 @@ class RequestId:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        given = Headers(scope=scope).get(REQUEST_ID_HEADER, "")
-        request_id = given if is_request_id(given) else uuid.uuid4().hex
+        own_id = request_id(Headers(scope=scope).get(REQUEST_ID_HEADER))
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)[REQUEST_ID_HEADER] = request_id
+                MutableHeaders(scope=message)[REQUEST_ID_HEADER] = own_id
             await send(message)
 
         # Never unbound: the server runs each request in a context of its own, and what is logged last, of an exception
         # that nobody handled, is logged outside of this.
-        structlog.contextvars.bind_contextvars(request_id=request_id)
+        structlog.contextvars.bind_contextvars(request_id=own_id)
         await self._app(scope, receive, send_with_id)
 
 

@@ -18,6 +18,7 @@ from starlette.types import Receive, Scope, Send
 from services.infra import postgres, redis, telemetry
 from services.infra.addresses import client_address
 from services.infra.direct import DirectApp, Outgoing
+from services.infra.links import add_links
 from services.infra.memory import settle_memory
 from services.infra.tasks import end
 from services.infra.web import BodyLimit, RequestId
@@ -30,6 +31,7 @@ from services.trading.gateway import Gateway
 from services.trading.history import History, open_replica
 from services.trading.journal_head import JournalHead
 from services.trading.limits import Limits, parse_limits
+from services.trading.links import LINKS
 from services.trading.markets import Markets
 from services.trading.present import Present
 from services.trading.principals import Principals
@@ -85,6 +87,7 @@ def create_app(settings: TradingSettings) -> FastAPI:
         responses={503: {"description": "The database does not answer"}},
     )
     _document(app)
+    add_links(app, LINKS)
     return app
 
 
@@ -107,6 +110,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     history = History(pool, await open_replica(settings))
     gate: TradingGate = app.state.gate
     gateway, principals = Gateway(settings, shedding=gate.orders), Principals(settings, client)
+    present = Present(pool)
     markets, feed, hub = Markets(pool), Feed(pool, client), Hub(settings.max_subscriptions)
     books, tape = Books(feed, gateway, JournalHead(pool)), Tape(feed, pool)
     streams = MarketStreams(hub, feed, books, tape)
@@ -118,7 +122,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.services = Services(
         settings,
         pool,
-        Present(pool),
+        present,
         history,
         gateway,
         markets,
@@ -137,6 +141,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         asyncio.create_task(gateway.run()),
         asyncio.create_task(principals.run()),
         asyncio.create_task(history.run()),
+        asyncio.create_task(present.floors.run()),
     ]
     await feed.start()
     telemetry.tell("sequence", lambda: feed.sequence)
