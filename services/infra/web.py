@@ -107,9 +107,13 @@ def internal_credential(settings: ServiceSettings) -> dict[str, str]:
 
 
 def shows_internal_credential(request: Request, settings: ServiceSettings) -> bool:
+    return is_internal_credential(request.headers.get("Authorization", ""), settings)
+
+
+def is_internal_credential(authorization: str, settings: ServiceSettings) -> bool:
     """Compare in constant time."""
     expected = internal_credential(settings)["Authorization"]
-    return hmac.compare_digest(request.headers.get("Authorization", "").encode(), expected.encode())
+    return hmac.compare_digest(authorization.encode(), expected.encode())
 
 
 BeforeShutdown = Callable[[], Awaitable[None]]
