@@ -1,6 +1,7 @@
 """Plots of a results directory, drawn from its JSON files alone, so they can be drawn again at any time."""
 
 import math
+import statistics
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -148,6 +149,38 @@ def _growth(axes: Axes, result: dict[str, Any]) -> None:
     axes.legend(fontsize=6)
 
 
+def _chaos(axes: Axes, result: dict[str, Any]) -> None:
+    scenarios = {name: run for name, run in result["figures"]["scenarios"].items() if "longest_pause_s" in run}
+    pauses = [run["longest_pause_s"] for run in scenarios.values()]
+    bars = axes.barh(list(scenarios), pauses)
+    labels = [f"{run['acknowledged']:,} orders, {run['unknown']:,} unknown" for run in scenarios.values()]
+    axes.bar_label(bars, labels, padding=3, fontsize=7)
+    axes.set(xlabel="longest time without an acknowledged order (s)", xlim=(0, 1.6 * max(pauses, default=1)))
+    axes.set_title("Faults under load: nothing that anybody was told was untrue", fontsize=10)
+    axes.grid(visible=True, axis="x", alpha=0.3)
+
+
+def _side_by_side(axes: Axes, result: dict[str, Any]) -> None:
+    for name, rounds in result["figures"]["rounds"].items():
+        connections = [run["connections"] for run in rounds[0]]
+        medians = [statistics.median(runs[index]["per_s"] for runs in rounds) for index in range(len(connections))]
+        axes.plot(connections, medians, "o-", label=name)
+    axes.set(xlabel="connections", ylabel="orders and cancels per second", xscale="log", yscale="log")
+    axes.set_title("The same tape, side by side (medians of the rounds)", fontsize=10)
+    axes.grid(visible=True, which="both", alpha=0.3)
+    axes.legend(fontsize=8)
+
+
+def _side_by_side_growth(axes: Axes, result: dict[str, Any]) -> None:
+    for name, points in result["figures"].items():
+        reached = [point for point in points if point["reached"]]
+        axes.plot([point["resting"] for point in reached], [point["per_s"] for point in reached], "o-", label=name)
+    axes.set(xlabel="resting orders", ylabel="orders and cancels per second", yscale="log")
+    axes.set_title("As the book grows, 16 connections", fontsize=10)
+    axes.grid(visible=True, which="both", alpha=0.3)
+    axes.legend(fontsize=8)
+
+
 def _percentiles(axes: Axes, summary: dict[str, Any], label: str | None, colour: str | None = None) -> None:
     """Latency over the share of requests that were faster, the share drawn in nines."""
     total = sum(count for _, count in summary["histogram_us"])
@@ -178,6 +211,9 @@ _PLOTS: Final[dict[str, Callable[[Axes, dict[str, Any]], None]]] = {
     "route": _route,
     "snapshots": _snapshots,
     "fanout": _fanout,
+    "chaos": _chaos,
+    "side_by_side": _side_by_side,
+    "side_by_side_growth": _side_by_side_growth,
     **{
         f"growth_{axis}": _growth
         for axis in ("core_orders", "core_accounts", "core_markets", "open_orders", "accounts", "history")
