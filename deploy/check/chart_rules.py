@@ -13,7 +13,8 @@ Rule = Callable[[Manifests], Iterator[str]]
 _BY_HAND: Final = {
     f"CROSSBOOK_{name}" for name in ("DATABASE_URL", "REDIS_URL", "INTERNAL_TOKEN", "ENCRYPTION_KEY", "REPLICA_URL")
 }
-_WORKLOADS: Final = ("Deployment", "StatefulSet", "Job")
+_COMPONENT: Final = "app.kubernetes.io/component"
+_WORKLOADS: Final = ("CronJob", "Deployment", "StatefulSet", "Job")
 
 
 def names_are_unique(manifests: Manifests) -> Iterator[str]:
@@ -56,7 +57,7 @@ def servers_have_probes(manifests: Manifests) -> Iterator[str]:
 
 def pods_have_time_to_stop(manifests: Manifests) -> Iterator[str]:
     """What is open may end before the process is killed."""
-    for name, pod in _pods(_of(manifests, "Deployment", "StatefulSet")):
+    for name, pod in _pods(_services(manifests)):
         container = pod["containers"][0]
         environment = {variable["name"]: variable.get("value") for variable in container["env"]}
         drain_s = container.get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0)
@@ -71,7 +72,7 @@ def services_are_told_what_they_must_know(manifests: Manifests) -> Iterator[str]
         secret["metadata"]["name"]: set(secret["spec"]["target"]["template"]["data"])
         for secret in _of(manifests, "ExternalSecret")
     }
-    for name, pod in _pods(_of(manifests, "Deployment", "StatefulSet")):
+    for name, pod in _pods(_services(manifests)):
         container = pod["containers"][0]
         told = {variable["name"] for variable in container["env"]}
         sources = [source["secretRef"]["name"] for source in container["envFrom"]]
@@ -104,11 +105,11 @@ def references_lead_somewhere(manifests: Manifests) -> Iterator[str]:
 
 
 def every_workload_has_what_it_needs(manifests: Manifests) -> Iterator[str]:
-    """A budget for disruptions; and, where the cluster has them, a network policy and a monitor."""
+    """A budget for disruptions if it serves anybody; where the cluster has them, a network policy and a monitor."""
     there = {(manifest["kind"], manifest["metadata"]["name"]) for manifest in manifests}
     for workload in _of(manifests, "Deployment", "StatefulSet"):
         name = _name(workload).removesuffix("-canary")
-        wanted = ["PodDisruptionBudget"]
+        wanted = ["PodDisruptionBudget"] if workload in _services(manifests) else []
         wanted += [
             kind for kind in ("NetworkPolicy", "ServiceMonitor") if any(there_kind == kind for there_kind, _ in there)
         ]
@@ -117,7 +118,7 @@ def every_workload_has_what_it_needs(manifests: Manifests) -> Iterator[str]:
 
 def selectors_select(manifests: Manifests) -> Iterator[str]:
     """Every service, budget and policy of one component selects pods that there are."""
-    labels = [workload["spec"]["template"]["metadata"]["labels"] for workload in _of(manifests, *_WORKLOADS)]
+    labels = [_template(workload)["metadata"]["labels"] for workload in _of(manifests, *_WORKLOADS)]
     for manifest in _of(manifests, "Service", "PodDisruptionBudget", "NetworkPolicy"):
         spec = manifest["spec"]
         selector = spec.get("podSelector", spec.get("selector", {}))
@@ -155,9 +156,22 @@ def _of(manifests: Manifests, *kinds: str) -> list[Mapping[str, Any]]:
     return [manifest for manifest in manifests if manifest["kind"] in kinds]
 
 
+def _services(manifests: Manifests) -> list[Mapping[str, Any]]:
+    """What runs from our image and stays."""
+    found = _of(manifests, "Deployment", "StatefulSet")
+    return [manifest for manifest in found if manifest["metadata"]["labels"].get(_COMPONENT) != "exporter"]
+
+
 def _pods(manifests: Manifests) -> Iterator[tuple[str, Mapping[str, Any]]]:
     for manifest in _of(manifests, *_WORKLOADS):
-        yield _name(manifest), manifest["spec"]["template"]["spec"]
+        yield _name(manifest), _template(manifest)["spec"]
+
+
+def _template(workload: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Of the pods that it makes."""
+    spec = workload["spec"]
+    template: Mapping[str, Any] = spec["jobTemplate"]["spec"]["template"] if "jobTemplate" in spec else spec["template"]
+    return template
 
 
 def _name(manifest: Mapping[str, Any]) -> str:

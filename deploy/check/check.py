@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from deploy.check.tools import Failed, Missing, Tool
 
 # ``--fast`` leaves out what takes longer than this on two cores.
-FAST_S: Final = 30
+FAST_S: Final = 20
 
 
 class Check(NamedTuple):

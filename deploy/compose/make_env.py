@@ -7,7 +7,7 @@ import base64
 import secrets
 from typing import Final
 
-PASSWORDS: Final = ("OWNER", "REPLICATION", "AUTH", "ENGINE", "TRADING", "NOTIFIER", "BACKOFFICE", "GRAFANA")
+PASSWORDS: Final = ("OWNER", "REPLICATION", "AUTH", "ENGINE", "TRADING", "NOTIFIER", "BACKOFFICE", "MONITOR", "GRAFANA")
 
 
 def main() -> None:

@@ -2,6 +2,9 @@
 
 Rows are only ever added: the service's own database role may neither change nor delete one. What anyone could make the
 service write is bounded by the throttles before it.
+
+Each is told to the log as well, with nothing about the person but the account: whoever keeps the log elsewhere can tell
+whether the table was cut.
 """
 
 from dataclasses import dataclass
@@ -11,7 +14,10 @@ from typing import Any, Final, Literal
 import msgspec
 
 from services.auth.visitors import Visitor
+from services.infra.telemetry import logger
 from services.infra.transactions import Connection
+
+_log = logger(__name__)
 
 Action = Literal[
     "REGISTERED",
@@ -61,6 +67,7 @@ async def write(
     """Record what happened; without a visitor it was an operator's doing. ``data`` never holds a secret."""
     address, user_agent = (visitor.address, visitor.user_agent) if visitor is not None else (None, "")
     await connection.execute(WRITE, account_id, action, address, user_agent, msgspec.json.encode(data).decode())
+    _log.info("audit", account_id=account_id, action=action)
 
 
 async def page(connection: Connection, account_id: int, *, before: int, limit: int) -> list[Entry]:

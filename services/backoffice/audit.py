@@ -2,6 +2,9 @@
 
 What changes tables is recorded in the same transaction, so there is no deed without its line. What the engine must do
 has two lines: ASKED before, and what came of it after. An ASKED without a second line is a process that died between.
+
+Each is told to the log as well, without reason and details: whoever keeps the log elsewhere can tell whether the table
+was cut.
 """
 
 from typing import Any, Final, NamedTuple
@@ -11,8 +14,10 @@ import structlog
 
 from services.backoffice.roles import Action, Role
 from services.infra.postgres import Source
+from services.infra.telemetry import logger
 
 Row = Any
+_log = logger(__name__)
 
 ADD: Final = """
 INSERT INTO backoffice.audit (actor, roles, action, subject, outcome, reason, request_id, details)
@@ -59,6 +64,7 @@ async def record(source: Source, deed: Deed, outcome: str = "DONE", **more: Any)
         str(structlog.contextvars.get_contextvars().get("request_id", "")),
         msgspec.json.encode(details).decode(),
     )
+    _log.info("audit", actor=deed.actor.name, action=deed.action.value, subject=deed.subject, outcome=outcome)
 
 
 async def newest(source: Source, *, before: int, limit: int, **filters: str | None) -> list[Row]:

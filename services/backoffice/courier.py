@@ -13,8 +13,8 @@ from collections.abc import Awaitable, Callable
 from typing import Final, NamedTuple
 
 import msgspec
-from prometheus_client import Counter, Gauge
 
+from services.backoffice.metrics import DELIVERIES
 from services.domain.commands import Command
 from services.domain.protocol import Applied, Refused
 from services.domain.refusals import Refusal
@@ -46,7 +46,6 @@ WAITING: Final = """
 SELECT command_id FROM backoffice.commands WHERE outcome IS NULL AND busy_until < clock_timestamp()
 ORDER BY command_id LIMIT $1
 """
-COUNT: Final = "SELECT count(*) FROM backoffice.commands WHERE outcome IS NULL"
 
 # How the ledger says that a command was carried out. The engine remembers 100,000 references, the ledger all.
 IN_LEDGER: Final = {
@@ -64,9 +63,6 @@ DONE_BEFORE: Final = {
     "SETTLE": Refusal.WITHDRAWAL_ALREADY_SETTLED,
     "REJECT": Refusal.WITHDRAWAL_ALREADY_REJECTED,
 }
-
-DELIVERIES: Final = Counter("crossbook_backoffice_deliveries", "Deliveries of commands by outcome.", ["outcome"])
-UNDELIVERED: Final = Gauge("crossbook_backoffice_undelivered", "Commands whose outcome is not known yet.")
 
 _log = logger(__name__)
 _decoder: Final = msgspec.msgpack.Decoder(Command)
@@ -149,7 +145,6 @@ class Courier:
             await asyncio.sleep(self._interval_s)
 
     async def _deliver_waiting(self) -> None:
-        UNDELIVERED.set(await self._pool.fetchval(COUNT))
         for row in await self._pool.fetch(WAITING, DELIVERIES_AT_ONCE):
             await self._deliver_or_report(row["command_id"])
 

@@ -2,6 +2,9 @@
 
 ``CROSSBOOK_ROLE_PASSWORD_AUTH`` and so on name them. The database is sent SCRAM verifiers, never a password: neither
 its log nor a wire shows one. Roles without a variable keep what they have.
+
+``CROSSBOOK_ROLE_PASSWORD_MONITOR`` is of a role that no service has: what watches PostgreSQL reads its statistics with
+it, and no table. It is made where it is given a password; without one there is no such way in.
 """
 
 import base64
@@ -20,6 +23,16 @@ PREFIX: Final = "CROSSBOOK_ROLE_PASSWORD_"
 ITERATIONS: Final = 4096
 SALT_BYTES: Final = 16
 MIN_CHARS: Final = 16
+
+MONITOR: Final = "crossbook_monitor"
+# Two databases of one server may be migrated at once, hence the second exception. Whoever watches must never be a load.
+MAKE_MONITOR: Final = f"""
+DO $$ BEGIN CREATE ROLE {MONITOR} LOGIN CONNECTION LIMIT 10;
+EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$;
+GRANT pg_monitor TO {MONITOR};
+ALTER ROLE {MONITOR} SET statement_timeout = '5s';
+ALTER ROLE {MONITOR} SET default_transaction_read_only = on;
+"""
 
 _service = re.compile(r"[A-Z]{2,30}")
 
@@ -46,6 +59,8 @@ def wanted(environment: Mapping[str, str]) -> dict[str, str]:
 async def set_passwords(url: str, passwords: Mapping[str, str]) -> None:
     connection = await asyncpg.connect(url)
     try:
+        if MONITOR in passwords:
+            await connection.execute(MAKE_MONITOR)
         for role, password in passwords.items():
             # Neither can hold a quote: the role was matched above, and a verifier is base64.
             await connection.execute(f"ALTER ROLE {role} PASSWORD '{verifier(password)}'")

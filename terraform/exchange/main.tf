@@ -38,7 +38,7 @@ module "cluster" {
   nodes               = var.nodes
   key_arn             = module.keys.data_key_arn
   log_key_arn         = module.keys.log_key_arn
-  addons              = var.emulated ? [] : ["vpc-cni", "kube-proxy", "coredns", "eks-pod-identity-agent", "aws-ebs-csi-driver"]
+  addons              = var.emulated ? [] : ["vpc-cni", "kube-proxy", "coredns", "eks-pod-identity-agent", "aws-ebs-csi-driver", "metrics-server"]
 }
 
 module "registry" {
@@ -53,8 +53,9 @@ module "secrets" {
   source    = "../modules/secrets"
   providers = { aws = aws.secrets }
 
-  name          = local.name
-  services      = local.services
+  name = local.name
+  # monitor: who reads PostgreSQL's statistics, and no table.
+  services      = setunion(local.services, ["monitor"])
   generate      = var.generate_secrets
   key_arn       = module.keys.data_key_arn
   recovery_days = var.is_production ? 30 : 0
@@ -176,7 +177,7 @@ module "observability" {
   name = local.name
   log_groups = merge(
     { for service in local.services : service => var.log_days },
-    { gateway = var.log_days, audit = var.is_production ? 3653 : var.log_days },
+    { migration = var.log_days, gateway = var.log_days, audit = var.is_production ? 3653 : var.log_days },
   )
   log_key_arn         = module.keys.log_key_arn
   alarm_topic_arn     = module.messaging.alarms_topic_arn
@@ -201,6 +202,8 @@ module "pod_identity" {
   mail_configuration_set_arn = module.messaging.mail_configuration_set_arn
   mail_from                  = try(var.mail.from, "")
   log_group_arns             = values(module.observability.log_group_arns)
+  zone_id                    = var.zone_id
+  dns_names                  = [var.api_domain]
 }
 
 module "ci" {

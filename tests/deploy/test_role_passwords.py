@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 
 from services.local.embedded import EmbeddedPostgres
-from services.local.role_passwords import PasswordError, set_passwords, verifier, wanted
+from services.local.role_passwords import MONITOR, PasswordError, set_passwords, verifier, wanted
 
 PASSWORD = "correct-horse-battery"
 
@@ -48,6 +48,23 @@ async def test_the_database_lets_in_who_knows_the_password(
         await superuser.execute("SELECT pg_reload_conf()")
         await superuser.execute("DROP ROLE crossbook_passwordtest")
         await superuser.close()
+
+
+async def test_who_watches_reads_statistics_and_no_table(postgres_url: str) -> None:
+    for _ in range(2):
+        await set_passwords(postgres_url, {MONITOR: PASSWORD})
+    connection = await asyncpg.connect(postgres_url.replace("postgres@", f"{MONITOR}@", 1), password=PASSWORD)
+    try:
+        assert await connection.fetchval("SELECT sum(pg_database_size(oid)) > 0 FROM pg_database")
+        assert await connection.fetchval("SELECT count(*) > 0 FROM pg_stat_activity WHERE query IS NOT NULL")
+        ours = "relkind IN ('r', 'p') AND relnamespace::regnamespace::text !~ '^(pg_|information_)'"
+        tables = f"SELECT count(*) FROM pg_class WHERE {ours}"
+        assert await connection.fetchval(tables) > 20
+        assert await connection.fetchval(f"{tables} AND has_table_privilege(oid, 'SELECT')") == 0
+        with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
+            await connection.execute("CREATE SCHEMA intruder")
+    finally:
+        await connection.close()
 
 
 async def _is_refused(url: str, password: str) -> None:

@@ -1,6 +1,12 @@
 """``crossbook verify`` finds any single change to the journal or a table."""
 
+import asyncio
+import json
+import os
+import subprocess
+import sys
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from msgspec.structs import replace
@@ -28,6 +34,8 @@ from services.domain.standing import AccountStatus, VenueStatus
 from services.engine.runner import Engine
 from services.engine.verify import Mismatch, verify
 from services.infra.postgres import Connection
+from services.local.embedded import EmbeddedPostgres
+from services.local.verify import database_url
 from tests.engine.conftest import ALICE, BOB, UNIT, StartEngine, fund, limit, submit
 
 
@@ -213,3 +221,35 @@ async def test_from_the_newest_snapshot(start_engine: StartEngine, postgres_url:
 async def test_an_empty_exchange_verifies(postgres_url: str) -> None:
     report = await verify(postgres_url)
     assert (report.sequence, report.commands, report.orders) == (0, 0, 0)
+
+
+async def test_the_program_needs_no_more_rights_than_the_engine(
+    traded: str, database: Connection, embedded_postgres: EmbeddedPostgres
+) -> None:
+    told = await verified_by_program(traded, embedded_postgres)
+    assert json.loads(told.stdout)["journal_hash"] == (await verify(traded)).journal_hash
+    await database.execute("UPDATE exchange.balances SET free_e8 = free_e8 + 1 WHERE account_id = $1", ALICE)
+    told = await verified_by_program(traded, embedded_postgres)
+    assert (told.returncode, told.stdout) == (1, "")
+    assert "not verified" in told.stderr
+
+
+async def verified_by_program(url: str, server: EmbeddedPostgres) -> subprocess.CompletedProcess[str]:
+    as_engine = server.url(urlsplit(url).path.removeprefix("/"), "crossbook_engine")
+    return await asyncio.to_thread(
+        subprocess.run,
+        (sys.executable, "-P", "-m", "services.local.verify"),
+        env={**os.environ, "CROSSBOOK_DATABASE_URL": as_engine},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def test_another_server_is_asked_with_the_same_credentials() -> None:
+    given = {"CROSSBOOK_DATABASE_URL": "postgresql://crossbook_engine:se%40cret@database.internal:5432/crossbook"}
+    assert database_url(given) == given["CROSSBOOK_DATABASE_URL"]
+    assert (
+        database_url({**given, "CROSSBOOK_VERIFIED_HOST": "restored.example"})
+        == "postgresql://crossbook_engine:se%40cret@restored.example:5432/crossbook"
+    )

@@ -4,6 +4,7 @@ Tests that need it run in ``make deploy-check``, where Prometheus and the export
 they are skipped elsewhere.
 """
 
+import asyncio
 import json
 import os
 import subprocess
@@ -16,12 +17,14 @@ from typing import Any, Final
 import httpx
 
 from deploy.check.tools import ALERTMANAGER, POSTGRES_EXPORTER, PROMETHEUS, REDIS_EXPORTER, Missing
+from services.local.role_passwords import MONITOR, set_passwords
 from tests.running import RunningSystem, free_port, wait_until
 
 NEEDED: Final = (ALERTMANAGER, PROMETHEUS, POSTGRES_EXPORTER, REDIS_EXPORTER)
 LIVE_VARIABLE: Final = "CROSSBOOK_LIVE_MONITORING"
 JOBS: Final = ("auth", "backoffice", "engine", "notifier", "trading", "postgres", "redis")
 WEBHOOK_FILE: Final = "/etc/alertmanager/secrets/slack-webhook/url"
+MONITOR_PASSWORD: Final = "read-statistics-and-no-table"
 START_TIMEOUT_S: Final = 60.0
 SCRAPE_INTERVAL_S: Final = 1
 MONITORING: Final = Path(__file__).parents[2] / "deploy" / "monitoring"
@@ -83,7 +86,10 @@ def watching(system: RunningSystem, directory: Path, *, alertmanager_port: int |
     configuration.write_text(json.dumps(_configuration(jobs, alertmanager_port)))
     with ExitStack() as stack:
         exporter = (POSTGRES_EXPORTER.path(), f"--web.listen-address=127.0.0.1:{postgres}")
-        stack.enter_context(started(exporter, {"DATA_SOURCE_NAME": _libpq(system.database_url)}, directory))
+        # As who may read statistics, and no table.
+        asyncio.run(set_passwords(system.database_url, {MONITOR: MONITOR_PASSWORD}))
+        watched = {"DATA_SOURCE_NAME": _libpq(system.database_url.replace("postgres@", f"{MONITOR}@", 1))}
+        stack.enter_context(started(exporter, watched, directory))
         exporter = (REDIS_EXPORTER.path(), f"--web.listen-address=127.0.0.1:{redis}")
         stack.enter_context(started((*exporter, f"--redis.addr={system.redis_url}"), {}, directory))
         command = (

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 import services.auth.metrics
+import services.backoffice.metrics
 import services.engine.metrics
 import services.infra.measured
 import services.notifier.metrics

@@ -46,3 +46,6 @@ def test_a_request_is_found_in_the_log_by_its_id(system: RunningSystem) -> None:
     wait_until(lambda: bool(lines()), 30)
     assert json.loads(lines()[0])["service"] == "auth"
     assert "log-reader" not in "".join(lines())
+    # What is audited is told here too, for whoever keeps the log elsewhere.
+    audited = [line for line in map(json.loads, lines()) if line["event"] == "audit"]
+    assert [line["action"] for line in audited] == ["REGISTERED"]

@@ -4,7 +4,8 @@ from typing import Final
 
 from deploy.monitoring.dashboards.grafana import Dashboard, Panel, Query, Row
 
-_DATABASE = 'datname=~"crossbook.*"'
+# Of the primary: the replica has an exporter of its own.
+_DATABASE = 'job="postgres",datname=~"crossbook.*"'
 
 DATABASE: Final = Dashboard(
     uid="crossbook-database",
@@ -105,18 +106,34 @@ DATABASE: Final = Dashboard(
                         ),
                     ),
                     "primary behind: the reader was ahead of the replica.",
+                    width=6,
+                ),
+                Panel(
+                    "Rows read a second, by server",
+                    "short",
+                    (
+                        Query(
+                            'sum by (job) (rate(pg_stat_database_tup_fetched{job=~"postgres.*",datname=~"crossbook.*"}'
+                            "[$__rate_interval]))",
+                            "{{job}}",
+                        ),
+                    ),
+                    "The replica, where there is one, takes reads of the past off the primary.",
+                    width=6,
                 ),
                 Panel(
                     "Settlements behind",
                     "short",
                     (Query("max by (instance) (crossbook_trading_replica_lag_sequences)", "{{instance}}"),),
                     "As each trading process sees it.",
+                    width=6,
                 ),
                 Panel(
                     "Usable",
                     "short",
                     (Query("min by (instance) (crossbook_trading_replica_usable)", "{{instance}}"),),
                     "0 where there is none.",
+                    width=6,
                 ),
             ),
         ),
@@ -140,6 +157,15 @@ DATABASE: Final = Dashboard(
                     "short",
                     (Query("max(redis_connected_clients)", "clients"),),
                     "Connections.",
+                ),
+                Panel(
+                    "Thrown out or refused a second",
+                    "short",
+                    (
+                        Query("sum(rate(redis_evicted_keys_total[$__rate_interval]))", "keys evicted"),
+                        Query("sum(rate(redis_rejected_connections_total[$__rate_interval]))", "connections refused"),
+                    ),
+                    "None: memory or connections have run out otherwise.",
                 ),
             ),
         ),

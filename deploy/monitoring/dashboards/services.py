@@ -242,6 +242,58 @@ SERVICES: Final = Dashboard(
             ),
         ),
         Row(
+            "Money on its way",
+            (
+                Panel(
+                    "Withdrawals that have not ended",
+                    "short",
+                    (Query("max by (status) (crossbook_backoffice_withdrawals)", "{{status}}"),),
+                    "By status. Every back office counts the same tables.",
+                    width=6,
+                ),
+                Panel(
+                    "Longest in its status",
+                    "s",
+                    (Query("max by (status) (crossbook_backoffice_oldest_withdrawal_seconds)", "{{status}}"),),
+                    "People approve; a provider sends; the rest are steps of the engine.",
+                    width=6,
+                    alarming=3_600,
+                ),
+                Panel(
+                    "Deposits that have not ended",
+                    "short",
+                    (Query("max by (status) (crossbook_backoffice_deposits)", "{{status}}"),),
+                    "UNMATCHED: money that nobody expects.",
+                    width=6,
+                ),
+                Panel(
+                    "Commands whose outcome is not known",
+                    "short",
+                    (Query("max by (kind) (crossbook_backoffice_undelivered)", "{{kind}}"),),
+                    "None, but for a moment.",
+                    width=6,
+                ),
+                Panel(
+                    "Oldest of them",
+                    "s",
+                    (Query("max by (kind) (crossbook_backoffice_oldest_undelivered_seconds)", "{{kind}}"),),
+                    "They are delivered again until the engine has answered.",
+                    alarming=300,
+                ),
+                Panel(
+                    "Deliveries by outcome",
+                    "short",
+                    (
+                        Query(
+                            "sum by (outcome) (rate(crossbook_backoffice_deliveries_total[$__rate_interval]))",
+                            "{{outcome}}",
+                        ),
+                    ),
+                    "A second. defect: one that cannot be completed.",
+                ),
+            ),
+        ),
+        Row(
             "Processes",
             (
                 Panel(

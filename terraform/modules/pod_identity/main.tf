@@ -101,9 +101,52 @@ data "aws_iam_policy_document" "log_forwarder" {
   }
 }
 
+# Its records are marked by TXT records beside them: owner.<name>, and one that tells the record's type too.
+data "aws_iam_policy_document" "external_dns" {
+  statement {
+    sid       = "WriteNames"
+    actions   = ["route53:ChangeResourceRecordSets"]
+    resources = ["arn:aws:route53:::hostedzone/${var.zone_id}"]
+
+    condition {
+      test     = "ForAllValues:StringEquals"
+      variable = "route53:ChangeResourceRecordSetsNormalizedRecordNames"
+      values   = flatten([for name in var.dns_names : [name, "owner.${name}", "owner.a-${name}", "owner.aaaa-${name}", "owner.cname-${name}"]])
+    }
+
+    # It adds and changes; it deletes nothing.
+    condition {
+      test     = "ForAllValues:StringEquals"
+      variable = "route53:ChangeResourceRecordSetsActions"
+      values   = ["CREATE", "UPSERT"]
+    }
+  }
+
+  statement {
+    sid       = "ReadZone"
+    actions   = ["route53:ListResourceRecordSets", "route53:ListTagsForResource", "route53:ListTagsForResources"]
+    resources = ["arn:aws:route53:::hostedzone/${var.zone_id}"]
+  }
+
+  # Which zones there are cannot be asked of one zone.
+  statement {
+    sid       = "FindZone"
+    actions   = ["route53:ListHostedZones"]
+    resources = ["*"]
+  }
+}
+
 locals {
   # Role: the namespace and service account it belongs to, and what it may do.
-  roles = {
+  roles = merge(local.always, var.zone_id == "" ? {} : {
+    external-dns = {
+      namespace       = "external-dns"
+      service_account = "external-dns"
+      policy          = data.aws_iam_policy_document.external_dns.json
+    }
+  })
+
+  always = {
     external-secrets = {
       namespace       = "external-secrets"
       service_account = "external-secrets"

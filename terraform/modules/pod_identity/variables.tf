@@ -66,3 +66,25 @@ variable "log_group_arns" {
   description = "Log groups that the log forwarder may write to."
   type        = list(string)
 }
+
+variable "zone_id" {
+  description = "The public Route 53 zone that external-dns may write to; empty: it may do nothing."
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = var.zone_id == "" || can(regex("^[A-Z0-9]+$", var.zone_id))
+    error_message = "Give the zone's id."
+  }
+}
+
+variable "dns_names" {
+  description = "The only names that external-dns may write, and what it marks them as its own with."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for name in var.dns_names : can(regex("^([a-z0-9-]+[.])+[a-z]{2,}$", name))])
+    error_message = "Give whole domain names in lower case: no wildcards."
+  }
+}

@@ -9,7 +9,7 @@ variable "name" {
 }
 
 variable "services" {
-  description = "Services that have a database role of their own, crossbook_<name>."
+  description = "Who has a database role of their own, crossbook_<name>."
   type        = set(string)
 
   validation {

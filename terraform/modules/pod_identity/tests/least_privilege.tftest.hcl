@@ -20,6 +20,8 @@ variables {
   mail_identity_arn          = "arn:aws:ses:us-east-1:123456789012:identity/example.com"
   mail_configuration_set_arn = "arn:aws:ses:us-east-1:123456789012:configuration-set/crossbook-test"
   mail_from                  = "notices@example.com"
+  zone_id                    = "Z0123456789"
+  dns_names                  = ["api.example.com"]
   log_group_arns             = ["arn:aws:logs:us-east-1:123456789012:log-group:/crossbook-test/engine"]
 }
 
@@ -27,7 +29,7 @@ run "least_privilege" {
   command = plan
 
   assert {
-    condition     = toset(keys(output.policies)) == toset(["external-secrets", "log-forwarder", "notifier"])
+    condition     = toset(keys(output.policies)) == toset(["external-dns", "external-secrets", "log-forwarder", "notifier"])
     error_message = "Nobody else may do anything in AWS: neither auth nor trading, engine or backoffice."
   }
 
@@ -46,7 +48,8 @@ run "least_privilege" {
     condition = !anytrue(flatten([
       for policy in values(output.policies) : [
         for statement in jsondecode(policy).Statement : [
-          for resource in flatten([statement.Resource]) : resource == "*"
+          # AWS takes nothing else for asking which zones there are.
+          for resource in flatten([statement.Resource]) : resource == "*" && statement.Sid != "FindZone"
         ]
       ]
     ]))
@@ -72,6 +75,43 @@ run "least_privilege" {
   assert {
     condition     = jsondecode(aws_iam_role.this["notifier"].assume_role_policy).Statement[0].Condition.StringEquals["aws:RequestTag/kubernetes-service-account"] == "crossbook-notifier"
     error_message = "A role is for the pods of one service account."
+  }
+}
+
+run "names_are_written_one_by_one" {
+  command = plan
+
+  assert {
+    condition = one([
+      for statement in jsondecode(output.policies["external-dns"]).Statement :
+      contains(statement.Condition["ForAllValues:StringEquals"]["route53:ChangeResourceRecordSetsNormalizedRecordNames"], "api.example.com")
+      && !contains(statement.Condition["ForAllValues:StringEquals"]["route53:ChangeResourceRecordSetsNormalizedRecordNames"], "example.com")
+      && !contains(flatten([statement.Condition["ForAllValues:StringEquals"]["route53:ChangeResourceRecordSetsActions"]]), "DELETE")
+      if statement.Sid == "WriteNames"
+    ])
+    error_message = "The API's name is written and nothing else of the zone, and nothing is deleted."
+  }
+
+  assert {
+    condition = one([
+      for statement in jsondecode(output.policies["external-dns"]).Statement :
+      toset(flatten([statement.Action])) == toset(["route53:ListHostedZones"])
+      if statement.Sid == "FindZone"
+    ])
+    error_message = "What is allowed for all zones is to list them."
+  }
+}
+
+run "without_a_zone_no_names" {
+  command = plan
+
+  variables {
+    zone_id = ""
+  }
+
+  assert {
+    condition     = !contains(keys(output.policies), "external-dns")
+    error_message = "Who makes records elsewhere gives nobody the right to."
   }
 }
 
