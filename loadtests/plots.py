@@ -157,6 +157,17 @@ def _growth(axes: Axes, result: dict[str, Any]) -> None:
     axes.legend(fontsize=6)
 
 
+def _chaos(axes: Axes, result: dict[str, Any]) -> None:
+    scenarios = {name: run for name, run in result["figures"]["scenarios"].items() if "longest_pause_s" in run}
+    pauses = [run["longest_pause_s"] for run in scenarios.values()]
+    bars = axes.barh(list(scenarios), pauses)
+    labels = [f"{run['acknowledged']:,} orders, {run['unknown']:,} unknown" for run in scenarios.values()]
+    axes.bar_label(bars, labels, padding=3, fontsize=7)
+    axes.set(xlabel="longest time without an acknowledged order (s)", xlim=(0, 1.6 * max(pauses, default=1)))
+    axes.set_title("Faults under load: nothing that anybody was told was untrue", fontsize=10)
+    axes.grid(visible=True, axis="x", alpha=0.3)
+
+
 def _side_by_side(axes: Axes, result: dict[str, Any]) -> None:
     for name, rounds in result["figures"]["rounds"].items():
         connections = [run["connections"] for run in rounds[0]]
@@ -208,6 +219,7 @@ _PLOTS: Final[dict[str, Callable[[Axes, dict[str, Any]], None]]] = {
     "route": _route,
     "snapshots": _snapshots,
     "fanout": _fanout,
+    "chaos": _chaos,
     "side_by_side": _side_by_side,
     "side_by_side_growth": _side_by_side_growth,
     **{
