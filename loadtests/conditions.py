@@ -31,6 +31,10 @@ _LIBRARIES: Final = (
 )
 
 
+# The name under which this process is measured.
+GENERATOR: Final = "generator"
+
+
 class Environment(msgspec.Struct, frozen=True):
     """``modified`` says that the working tree was not exactly the commit."""
 
@@ -119,7 +123,7 @@ class CpuMeter:
     def _used_s(self) -> dict[str, tuple[float, float]]:
         """Total and kernel seconds so far."""
         own = psutil.Process().cpu_times()
-        used_s = {"generator": (own.user + own.system, own.system)}
+        used_s = {GENERATOR: (own.user + own.system, own.system)}
         for name, pid in self._roots.items():
             used_s[name] = _tree_used_s(pid)
         return used_s

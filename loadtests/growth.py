@@ -1,87 +1,107 @@
 """``python -m loadtests.growth``: does anything get slower as an exchange grows?
 
-Commands per second against open orders, accounts and markets in the core alone, and commits per second against rows of
-history in PostgreSQL. Each point is measured on a state of that size; what grows faster than the logarithm of the size
-shows as a line that falls.
+Each point is measured on a state of its size, by a program that puts it there at once (``grown.py``):
+
+- ``core_orders``, ``core_accounts``, ``core_markets``: commands in the core alone, by open orders, accounts, markets;
+- ``open_orders``, ``accounts``: orders through the whole exchange, over HTTP and durable, by the same;
+- ``history``: orders through the whole exchange, and reads of the past, by rows of history in their partitions.
+
+Rates come with processor time per command, which tells size from whoever else uses the machine. What grows faster than
+the logarithm of the size shows as a line that bends. Sizes for which there is no time left are left out, by name.
 """
 
 import asyncio
 import itertools
 import random
 import time
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-import asyncpg
+import httpx
 import typer
+import uvloop
 
-from loadtests import plots, results
-from loadtests.conditions import describe
-from loadtests.venue import EngineVenue, scratch_directory
+from loadtests import grown, plots, results
+from loadtests.conditions import GENERATOR, describe
+from loadtests.core import as_the_engine_does
+from loadtests.public import Bench, prepare
+from loadtests.reading import read_latencies
+from loadtests.traffic import Party
+from loadtests.venue import HOST, Trader, Venue, VenueFailed, running_exchange, scratch_directory
 from services.domain.commands import CancelOrder, Command, DefineMarket, Deposit, PlaceOrder
 from services.domain.market import Market
 from services.domain.money import ONE_E8
 from services.domain.orders import OrderType, Side, TimeInForce
-from services.domain.protocol import Envelope
-from services.engine.batch import Batch
 from services.engine.core.exchange import Exchange
-from services.engine.inbox import Parcel
-from services.engine.journal import GENESIS_HASH
-from services.engine.lease import acquire
-from services.engine.postgres_store import PostgresSession, PostgresStore
-from services.engine.settings import EngineSettings
 
 COMMANDS: Final = 20_000
 QUICK_COMMANDS: Final = 2_000
-BATCH: Final = 16
+CONNECTIONS: Final = 16
+LOAD_S: Final = 6.0
+QUICK_LOAD_S: Final = 1.5
 MIDDLE: Final = 1_000_000
 FUNDS_E8: Final = 5 * 10**12
 NOW_US: Final = 1_800_000_000_000_000
 SEED: Final = 6
 
-_FILL_TRADES_SQL: Final = """
-INSERT INTO exchange.trades (symbol, trade_id, price_e8, quantity_e8, quote_e8, time_us, buyer_is_maker, taker_order_id,
-    taker_account_id, taker_fee_e8, maker_order_id, maker_account_id, maker_fee_e8, sequence, aggregate_id)
-SELECT 'OLDUSDT', n, 1, 1, 1, n, true, n, 1000 + n % 1000, 0, n, 1000 + n % 1000, 0, 0, n
-FROM generate_series($1::bigint, $2::bigint) AS n
-"""
+Figures = dict[str, Any]
+SIZES: Final[dict[str, tuple[int, ...]]] = {
+    "core_orders": (1_000, 10_000, 100_000, 1_000_000),
+    "core_accounts": (100, 1_000, 10_000, 100_000, 1_000_000),
+    "core_markets": (3, 30, 300),
+    "open_orders": (1_000, 10_000, 100_000, 1_000_000),
+    "accounts": (100, 1_000, 10_000, 100_000, 1_000_000),
+    "history": (100_000, 1_000_000, 10_000_000),
+}
+QUICK_SIZES: Final[dict[str, tuple[int, ...]]] = {
+    "core_orders": (1_000, 10_000),
+    "core_accounts": (100, 1_000),
+    "core_markets": (3, 30),
+    "open_orders": (1_000, 5_000),
+    "accounts": (100, 2_000),
+    "history": (3_000, 30_000),
+}
 
 
 def growth(
     quick: Annotated[bool, typer.Option("--quick", help="Small sizes, to see that everything works.")] = False,
-    only: Annotated[list[str] | None, typer.Option(help="open_orders, accounts, markets or history.")] = None,
-    directory: Annotated[Path | None, typer.Option("--results", help="Where results go; nowhere by default.")] = None,
+    only: Annotated[list[str] | None, typer.Option(help=f"{', '.join(SIZES)}; may be repeated.")] = None,
+    directory: Annotated[
+        Path | None, typer.Option("--results", help="Where results go. Default: named after date and commit.")
+    ] = None,
+    minutes: Annotated[float, typer.Option(help="No new size is begun after this.")] = 12.0,
+    history_rows: Annotated[
+        int | None, typer.Option(help="One more size of history: 100000000 takes an hour and 40 GB of disk.")
+    ] = None,
 ) -> None:
-    """Measure the rate at each size: about ten minutes and 2 GB of memory, seconds with --quick."""
-    count = QUICK_COMMANDS if quick else COMMANDS
-    sizes: dict[str, tuple[int, ...]] = {
-        "open_orders": (1_000, 10_000) if quick else (1_000, 10_000, 100_000, 1_000_000),
-        "accounts": (100, 1_000) if quick else (100, 10_000, 1_000_000),
-        "markets": (3, 30) if quick else (3, 30, 300),
-        "history": (1_000, 20_000) if quick else (10_000, 100_000, 1_000_000, 10_000_000),
-    }
-    measures: dict[str, Callable[[int], float]] = {
-        "open_orders": lambda size: core_rate(count, open_orders=size, accounts=1_000, markets=3),
-        "accounts": lambda size: core_rate(count, open_orders=1_000, accounts=size, markets=3),
-        "markets": lambda size: core_rate(count, open_orders=3_000, accounts=1_000, markets=size),
-    }
+    """Measure at each size: twelve minutes and 4 GB of memory and of disk, a minute with --quick."""
     with scratch_directory() as scratch:
         environment = describe(scratch)
-    figures: dict[str, Any] = {}
-    for name in only or sizes:
-        if name == "history":
-            rates = history_rates(count, sizes[name])
-        else:
-            rates = [measures[name](size) for size in sizes[name]]
-        figures[name] = [{"size": size, "per_s": round(rate)} for size, rate in zip(sizes[name], rates, strict=True)]
-        shown = ", ".join(f"{point['size']:,}: {point['per_s']:,}/s" for point in figures[name])
-        typer.echo(f"{name}: {shown}")
-    if directory is not None:
-        result = results.Result("growth", environment, {"commands": count, "quick": quick}, figures)
-        typer.echo(results.write(directory, result))
-        plots.draw(directory)
+    directory = directory or results.default_directory(environment)
+    ends_s = time.monotonic() + minutes * 60
+    for axis in only or SIZES:
+        sizes = (QUICK_SIZES if quick else SIZES)[axis]
+        if axis == "history" and history_rows is not None:
+            sizes = (*sizes, history_rows)
+        points: list[Figures] = []
+        for point in _AXES[axis](sizes, quick):
+            points.append(point)
+            typer.echo(f"{axis} {point['size']:>11,}: {point['per_s']:>7,}/s, {point['cpu_us']:,} µs of processor each")
+            if time.monotonic() > ends_s:
+                break
+        left_out = list(sizes[len(points) :])
+        if left_out:
+            typer.echo(f"{axis}: no time left for {left_out}")
+        result = results.Result(
+            f"growth_{axis}", environment, {"quick": quick}, {"points": points, "left_out": left_out}
+        )
+        typer.echo(f"  {results.write(directory, result)}")
+    for path in plots.draw(directory):
+        typer.echo(f"  {path}")
+
+
+# The core
 
 
 class Growing:
@@ -160,75 +180,113 @@ def _market(symbol: str, base: str) -> Market:
     )
 
 
-def core_rate(count: int, *, open_orders: int, accounts: int, markets: int) -> float:
-    """Commands per second of the core alone. A cancel that comes after a fill is refused, and counts too."""
+def core_rate(count: int, *, open_orders: int, accounts: int, markets: int) -> Figures:
+    """The core alone. A cancel that comes after a fill is refused, and counts too."""
     growing = Growing(accounts=accounts, markets=markets)
     growing.fill(open_orders)
     tape = list(growing.tape(count))
     apply = growing.exchange.apply
-    started_s = time.perf_counter()
+    as_the_engine_does()
+    started_s, cpu_s = time.perf_counter(), time.process_time()
     for command in tape:
         apply(command, NOW_US)
-    return count / (time.perf_counter() - started_s)
+    cpu_s, passed_s = time.process_time() - cpu_s, time.perf_counter() - started_s
+    return {"per_s": round(count / passed_s), "cpu_us": round(cpu_s / count * 1_000_000, 1)}
 
 
-def history_rates(count: int, sizes: tuple[int, ...]) -> list[float]:
-    """Commands per second through batches and commits, with ever more trades in the table."""
-    with scratch_directory() as root, EngineVenue(root) as venue:
-        return asyncio.run(_history_rates(venue, count, sizes))
+def _core(axis: str) -> Callable[[tuple[int, ...], bool], Iterator[Figures]]:
+    def measure(sizes: tuple[int, ...], quick: bool) -> Iterator[Figures]:
+        for size in sizes:
+            state = {"open_orders": 1_000, "accounts": 1_000, "markets": 3} | {axis: size}
+            yield {"size": size} | core_rate(QUICK_COMMANDS if quick else COMMANDS, **state)
+
+    return measure
 
 
-async def _history_rates(venue: EngineVenue, count: int, sizes: tuple[int, ...]) -> list[float]:
-    settings = EngineSettings.model_validate(
-        {
-            "port": 1,
-            "database_url": venue.postgres.url("crossbook", "crossbook_engine"),
-            "redis_url": venue.redis.url,
-            "internal_token": "t" * 32,
-        }
+# The whole exchange
+
+
+def _enlarged(axis: str) -> Callable[[tuple[int, ...], bool], Iterator[Figures]]:
+    """One exchange that is stopped, enlarged and started again for each size."""
+
+    def measure(sizes: tuple[int, ...], quick: bool) -> Iterator[Figures]:
+        with scratch_directory() as root:
+            traders = _traders(root)
+            for size in sizes:
+                state = {"open_orders": 0, "accounts": 0} | {axis: size}
+                with grown.stopped_database(root) as url:
+                    asyncio.run(grown.enlarge(url, **state))
+                with running_exchange("--lean", root=root) as venue:
+                    yield {"size": size} | _run(lambda: _order_rate(venue, traders, quick))
+
+    return measure
+
+
+def _history(sizes: tuple[int, ...], quick: bool) -> Iterator[Figures]:
+    with scratch_directory() as root:
+        traders = _traders(root)
+        with grown.stopped_database(root) as url:
+            asyncio.run(grown.make_room_for_history(url))
+        with running_exchange("--lean", root=root) as venue:
+            history = grown.History(venue.state.database_url, [_account_id(venue, trader) for trader in traders])
+            for size in sizes:
+
+                async def measure() -> Figures:
+                    await history.fill(size)  # noqa: B023
+                    rate = await _order_rate(venue, traders, quick)
+                    return rate | {"reads": await read_latencies(venue, traders, history, SEED)}
+
+                yield {"size": size} | _run(measure)
+
+
+def _traders(root: Path) -> list[Trader]:
+    """A new exchange with the traders of all runs; it is stopped again."""
+    with running_exchange("--lean", root=root) as venue:
+        traders: list[Trader] = _run(lambda: prepare(venue, patience_s=0.0)).traders
+    return traders
+
+
+def _account_id(venue: Venue, trader: Trader) -> int:
+    line = Party(trader).without_body(b"GET", b"/api/v3/account", b"").decode().split()[1]
+    headers = {"X-MBX-APIKEY": trader.api_key}
+    answer = httpx.get(f"http://{HOST}:{venue.port}{line}", headers=headers, trust_env=False)
+    account_id: int = answer.json()["uid"]
+    return account_id
+
+
+async def _order_rate(venue: Venue, traders: list[Trader], quick: bool) -> Figures:
+    run = await Bench(venue, traders, 0.0).closed_loop(
+        lambda traffic: traffic.order_entry, CONNECTIONS, QUICK_LOAD_S if quick else LOAD_S, SEED
     )
-    owner = await asyncpg.connect(venue.database_url)
-    session = await PostgresStore(settings).connect("growth", 60_000)
-    committer = _Committer(session)
-    await committer.begin()
-    rates, filled = [], 0
-    for size in sizes:
-        await owner.execute(_FILL_TRADES_SQL, filled + 1, size, timeout=600)
-        await owner.execute("ANALYZE exchange.trades", timeout=600)
-        filled = size
-        rates.append(await committer.rate(count))
-    session.terminate()
-    await owner.close()
-    return rates
+    if run.errors or run.all is None:
+        raise VenueFailed(f"orders failed: {run.errors} {run.samples}")
+    used = {name: round(cores / run.answered_per_s * 1_000_000, 1) for name, cores in run.noise.cores.items()}
+    return {
+        "per_s": round(run.answered_per_s),
+        "cpu_us": round(sum(us for name, us in used.items() if name != GENERATOR), 1),
+        "cpu_us_by_process": used,
+        "p50_ms": run.all.p50_ms,
+        "p99_ms": run.all.p99_ms,
+        "foreign_cores": run.noise.foreign_cores,
+    }
 
 
-class _Committer:
-    """An engine's turn without its process: apply a batch, commit it, go on."""
+def _run(what: Callable[[], Awaitable[Any]]) -> Any:
+    async def run() -> Any:
+        return await what()
 
-    def __init__(self, session: PostgresSession) -> None:
-        self._session = session
-        self._growing = Growing(accounts=100, markets=3)
-        self._sequence = 0
-        self._hash = GENESIS_HASH
-        self._epoch = 0
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(run())
 
-    async def begin(self) -> None:
-        """Every row of the projection that later ones refer to was made before; only new ones are written."""
-        held = await acquire(self._session, "growth", ttl_ms=3_600_000, pause=partial(asyncio.sleep, 0.01))
-        self._epoch, self._sequence, self._hash = held.epoch, held.sequence, held.journal_hash
-        self._growing.fill(500)
 
-    async def rate(self, count: int) -> float:
-        tape = self._growing.tape(count)
-        started_s = time.perf_counter()
-        while commands := list(itertools.islice(tape, BATCH)):
-            batch = Batch(self._growing.exchange, self._sequence + 1, NOW_US, NOW_US)
-            batch.carry_out(Parcel([Envelope(2**62, command) for command in commands]))
-            if batch.commands:
-                row = batch.row(self._epoch, self._hash)
-                await self._session.settle(row, batch.projection, lease_ttl_ms=3_600_000)
-                self._sequence, self._hash = row.sequence, row.hash
-        return count / (time.perf_counter() - started_s)
+_AXES: Final[dict[str, Callable[[tuple[int, ...], bool], Iterator[Figures]]]] = {
+    "core_orders": _core("open_orders"),
+    "core_accounts": _core("accounts"),
+    "core_markets": _core("markets"),
+    "open_orders": _enlarged("open_orders"),
+    "accounts": _enlarged("accounts"),
+    "history": _history,
+}
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Plots of a results directory, drawn from its JSON files alone, so they can be drawn again at any time."""
 
 import math
+import statistics
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -129,16 +130,53 @@ def _takeover(axes: Axes, result: dict[str, Any]) -> None:
 
 
 def _growth(axes: Axes, result: dict[str, Any]) -> None:
+    """Rate and processor time by size, relative to the smallest size; a dashed line grows as the logarithm does."""
+    points = result["figures"]["points"]
+    sizes, first = [point["size"] for point in points], points[0]
+    name = result["scenario"].removeprefix("growth_").replace("_", " ")
+    label = f"processor time per command ({first['cpu_us']:,} µs at {sizes[0]:,})"
+    axes.plot(sizes, [point["cpu_us"] / first["cpu_us"] for point in points], "o-", label=label)
+    label = f"commands per second ({first['per_s']:,} at {sizes[0]:,})"
+    axes.plot(sizes, [point["per_s"] / first["per_s"] for point in points], "o:", label=label)
+    for read in first.get("reads", {}):
+        used_us = [point["reads"][read]["cpu_us"] for point in points]
+        label = f"{read} ({used_us[0]:,.0f} µs)"
+        axes.plot(sizes, [one_us / used_us[0] for one_us in used_us], linewidth=0.8, label=label)
+    axes.plot(sizes, [math.log(size) / math.log(sizes[0]) for size in sizes], "k--", linewidth=0.8, label="logarithm")
+    axes.set(xlabel=name, ylabel="relative to the smallest size", xscale="log", ylim=(0, None))
+    axes.set_title(f"As an exchange grows: {name}", fontsize=10)
+    axes.grid(visible=True, which="both", alpha=0.3)
+    axes.legend(fontsize=6)
+
+
+def _chaos(axes: Axes, result: dict[str, Any]) -> None:
+    scenarios = {name: run for name, run in result["figures"]["scenarios"].items() if "longest_pause_s" in run}
+    pauses = [run["longest_pause_s"] for run in scenarios.values()]
+    bars = axes.barh(list(scenarios), pauses)
+    labels = [f"{run['acknowledged']:,} orders, {run['unknown']:,} unknown" for run in scenarios.values()]
+    axes.bar_label(bars, labels, padding=3, fontsize=7)
+    axes.set(xlabel="longest time without an acknowledged order (s)", xlim=(0, 1.6 * max(pauses, default=1)))
+    axes.set_title("Faults under load: nothing that anybody was told was untrue", fontsize=10)
+    axes.grid(visible=True, axis="x", alpha=0.3)
+
+
+def _side_by_side(axes: Axes, result: dict[str, Any]) -> None:
+    for name, rounds in result["figures"]["rounds"].items():
+        connections = [run["connections"] for run in rounds[0]]
+        medians = [statistics.median(runs[index]["per_s"] for runs in rounds) for index in range(len(connections))]
+        axes.plot(connections, medians, "o-", label=name)
+    axes.set(xlabel="connections", ylabel="orders and cancels per second", xscale="log", yscale="log")
+    axes.set_title("The same tape, side by side (medians of the rounds)", fontsize=10)
+    axes.grid(visible=True, which="both", alpha=0.3)
+    axes.legend(fontsize=8)
+
+
+def _side_by_side_growth(axes: Axes, result: dict[str, Any]) -> None:
     for name, points in result["figures"].items():
-        first = points[0]["per_s"]
-        axes.plot(
-            [point["size"] for point in points],
-            [point["per_s"] / first for point in points],
-            "o-",
-            label=f"{name.replace('_', ' ')} ({first:,}/s at {points[0]['size']:,})",
-        )
-    axes.set(xlabel="size", ylabel="rate, relative to the smallest size", xscale="log", ylim=(0, None))
-    axes.set_title("Commands per second as an exchange grows", fontsize=10)
+        reached = [point for point in points if point["reached"]]
+        axes.plot([point["resting"] for point in reached], [point["per_s"] for point in reached], "o-", label=name)
+    axes.set(xlabel="resting orders", ylabel="orders and cancels per second", yscale="log")
+    axes.set_title("As the book grows, 16 connections", fontsize=10)
     axes.grid(visible=True, which="both", alpha=0.3)
     axes.legend(fontsize=8)
 
@@ -173,6 +211,12 @@ _PLOTS: Final[dict[str, Callable[[Axes, dict[str, Any]], None]]] = {
     "route": _route,
     "snapshots": _snapshots,
     "fanout": _fanout,
-    "growth": _growth,
+    "chaos": _chaos,
+    "side_by_side": _side_by_side,
+    "side_by_side_growth": _side_by_side_growth,
+    **{
+        f"growth_{axis}": _growth
+        for axis in ("core_orders", "core_accounts", "core_markets", "open_orders", "accounts", "history")
+    },
     "takeover": _takeover,
 }

@@ -54,7 +54,7 @@ class Bench:
 
     def __init__(self, venue: Venue, traders: list[Trader], patience_s: float) -> None:
         self._venue = venue
-        self._traders = traders
+        self.traders = traders
         self._patience_s = patience_s
 
     @property
@@ -114,7 +114,7 @@ class Bench:
         return dict(zip(names, recorded, strict=True))
 
     async def fresh_books(self, seed: int) -> Traffic:
-        traffic = Traffic(self._traders, seed)
+        traffic = Traffic(self.traders, seed)
         connections = await connect(HOST, self._venue.port, PREFILL_CONNECTIONS)
         requests = iter([*traffic.cancel_all(), *(traffic.resting() for _ in range(PREFILL_ORDERS))])
         observed = await ClosedLoop(connections, lambda: next(requests, None)).run(PREFILL_TIMEOUT_S)

@@ -99,7 +99,8 @@ class Alone(Present):
     """Reads by key with a statement for each, as if nobody else asked."""
 
     async def order(self, order_id: int, account_id: int, symbol: str) -> Any:
-        return (await self._read_orders(present.ORDERS_BY_ID, [OrderKey(order_id, account_id, symbol)]))[0]
+        key = OrderKey(order_id, account_id, symbol)
+        return (await self._read_orders(present.ORDERS_BY_ID, [key], order_id, order_id))[0]
 
     async def account(self, account_id: int) -> AccountState:
         return (await self._read_accounts([account_id]))[0]

@@ -69,6 +69,7 @@ class Party:
 
     def __init__(self, trader: Trader) -> None:
         self.secret_key = trader.secret_key
+        self.api_key = trader.api_key.encode()
         self.open: list[tuple[str, str]] = []
         self.known: tuple[str, str] | None = None
         self._headers = f"HTTP/1.1\r\nHost: {HOST}\r\nX-MBX-APIKEY: {trader.api_key}\r\n".encode()

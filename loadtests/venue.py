@@ -87,34 +87,48 @@ class Venue:
 
 
 @contextlib.contextmanager
-def running_exchange(*arguments: str, environment: Mapping[str, str] | None = None) -> Iterator[Venue]:
-    """Start ``crossbook up`` without demo data in a new directory, and stop it at the end.
+def running_exchange(
+    *arguments: str, environment: Mapping[str, str] | None = None, root: Path | None = None
+) -> Iterator[Venue]:
+    """Start ``crossbook up`` without demo data, and stop it at the end: in a new directory, or one that stays.
 
     ``arguments`` are added to the command, ``environment`` reaches every service.
     """
-    with scratch_directory() as root:
+    with scratch_directory() if root is None else contextlib.nullcontext(root) as root:
         directory = DataDirectory(root / "exchange")
-        command = (
-            *(sys.executable, "-m", "services.local.cli", "up", "--no-demo"),
-            *("--port", str(free_port()), "--data-dir", str(directory.root)),
-            *arguments,
-        )
-        log = root / "up.log"
-        with log.open("wb") as output:
-            process = subprocess.Popen(command, env=environment_with(environment or {}), stdout=output, stderr=output)
+        process = launch_exchange(directory, *arguments, environment=environment)
         try:
-            yield Venue(directory, _await_ready(directory, process, log))
+            yield await_ready(directory, process)
         finally:
             end(process, signal.SIGTERM)
 
 
-def _await_ready(directory: DataDirectory, process: subprocess.Popen[bytes], log: Path) -> RunState:
+def launch_exchange(
+    directory: DataDirectory, *arguments: str, environment: Mapping[str, str] | None = None
+) -> subprocess.Popen[bytes]:
+    """Start ``crossbook up`` without demo data; its log lies beside the directory."""
+    command = (
+        *(sys.executable, "-m", "services.local.cli", "up", "--no-demo"),
+        *("--port", str(free_port()), "--data-dir", str(directory.root)),
+        *arguments,
+    )
+    with _log(directory).open("wb") as output:
+        return subprocess.Popen(command, env=environment_with(environment or {}), stdout=output, stderr=output)
+
+
+def await_ready(directory: DataDirectory, process: subprocess.Popen[bytes]) -> Venue:
+    """Wait until the exchange of this process is ready: the state of one that was killed says so for ever."""
     deadline_s = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline_s and process.poll() is None:
-        if directory.root.exists() and (state := directory.run_state()) is not None and state.ready:
-            return state
+        state = directory.run_state() if directory.root.exists() else None
+        if state is not None and state.ready and state.supervisor_pid == process.pid:
+            return Venue(directory, state)
         time.sleep(0.05)
-    raise VenueFailed(f"the exchange did not start:\n{log.read_text()}")
+    raise VenueFailed(f"the exchange did not start:\n{_log(directory).read_text()}")
+
+
+def _log(directory: DataDirectory) -> Path:
+    return directory.root.with_suffix(".log")
 
 
 class EngineVenue:

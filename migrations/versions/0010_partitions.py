@@ -195,7 +195,7 @@ GRANT SELECT, INSERT ON exchange.trades TO crossbook_engine;
 GRANT SELECT ON exchange.orders, exchange.trades TO crossbook_trading, crossbook_backoffice;
 GRANT SELECT ON exchange.history_horizons TO crossbook_engine, crossbook_trading, crossbook_backoffice;
 GRANT SELECT ON exchange.carried_balances TO crossbook_backoffice;
-GRANT SELECT ON exchange.history_partitions TO crossbook_engine;
+GRANT SELECT ON exchange.history_partitions TO crossbook_engine, crossbook_trading;
 REVOKE EXECUTE ON FUNCTION exchange.extend_history(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION exchange.extend_history(text) TO crossbook_engine;
 """

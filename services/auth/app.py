@@ -12,11 +12,13 @@ from starlette.middleware import Middleware
 from services.auth import errors, internal_routes, operations, routes
 from services.auth.external import ExternalIssuers
 from services.auth.housekeeping import keep_tidy
+from services.auth.links import LINKS
 from services.auth.passwords import Passwords
 from services.auth.resources import Resources
 from services.auth.settings import AuthSettings
 from services.auth.signing_keys import SigningKeys
 from services.infra import postgres, redis
+from services.infra.links import add_links
 from services.infra.measured import Measured
 from services.infra.sealing import Seal
 from services.infra.tasks import end
@@ -58,6 +60,7 @@ def create_app(settings: AuthSettings) -> FastAPI:
     app.include_router(internal_routes.router)
     app.include_router(operations.router)
     app.add_route("/metrics", metrics)
+    add_links(app, LINKS)
     return app
 
 

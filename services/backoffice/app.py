@@ -22,12 +22,14 @@ from services.backoffice import (
 )
 from services.backoffice.assets_file import read_catalogue
 from services.backoffice.courier import Courier
+from services.backoffice.links import LINKS
 from services.backoffice.resources import Resources
 from services.backoffice.settings import BackofficeSettings
 from services.infra import postgres
 from services.infra.callers import Callers
 from services.infra.engine_client import EngineClient
 from services.infra.http import internal_client
+from services.infra.links import add_links
 from services.infra.measured import Measured
 from services.infra.problems import BODY_TOO_LARGE, answer
 from services.infra.tasks import end
@@ -81,6 +83,7 @@ def create_app(settings: BackofficeSettings) -> FastAPI:
     for routes in (wallet_routes, provider_routes, admin_routes, admin_money_routes, internal_routes, operations):
         app.include_router(routes.router)
     app.add_route("/metrics", metrics)
+    add_links(app, LINKS)
     return app
 
 

@@ -44,6 +44,7 @@ ALREADY_THERE: Final = Problem(409, "already_in_book", "This address is in the a
 BOOK_FULL: Final = Problem(409, "address_book_full", "Delete an address before adding another.")
 TOO_MANY_TRANSFERS: Final = Problem(429, "too_many_transfers", "No more transfers within 24 hours; try again later.")
 RANGE_TOO_LONG: Final = Problem(400, "range_too_long", "Ask for a shorter time.")
+RANGE_TOO_OLD: Final = Problem(400, "range_too_old", "The trades of that time are not kept any more; begin later.")
 WRONG_STATUS: Final = Problem(409, "wrong_status", "It is too late, or too early, for that; look at its status.")
 
 INVALID_SIGNATURE: Final = Problem(

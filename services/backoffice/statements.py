@@ -2,7 +2,8 @@
 
 A balance here is everything the account owns of an asset: free, in orders, and held for withdrawals. Rows come from the
 engine's ledger and trades in one repeatable-read transaction, so they all tell of the same moment, and they are sent as
-they are read: a statement of any length takes little memory.
+they are read: a statement of any length takes little memory. What trades that were dropped did (docs/operators.md) is
+in the balances before; no statement begins earlier than that.
 
     time,kind,asset,amount,balance,id,detail
 """
@@ -51,9 +52,13 @@ CROSS JOIN LATERAL (VALUES
 WHERE leg.amount_e8 <> 0
 """
 OPENING: Final = f"""
-SELECT asset, sum(amount_e8)::bigint AS amount_e8 FROM ({MOVEMENTS}) AS movement WHERE time_us < $2
-GROUP BY asset ORDER BY asset
+SELECT asset, sum(amount_e8)::bigint AS amount_e8 FROM (
+    SELECT asset, amount_e8 FROM ({MOVEMENTS}) AS movement WHERE time_us < $2
+    UNION ALL
+    SELECT asset, amount_e8 FROM exchange.carried_balances WHERE account_id = $1
+) AS before GROUP BY asset ORDER BY asset
 """  # noqa: S608
+_EARLIEST: Final = "SELECT dropped_before FROM exchange.history_horizons WHERE table_name = 'trades'"
 WITHIN: Final = f"""
 SELECT time_us, kind, asset, amount_e8, id, detail FROM ({MOVEMENTS}) AS movement
 WHERE time_us >= $2 AND time_us < $3 ORDER BY time_us, sequence, id, kind, asset
@@ -63,6 +68,11 @@ WHERE time_us >= $2 AND time_us < $3 ORDER BY time_us, sequence, id, kind, asset
 def guarded(text: str) -> str:
     """What a spreadsheet shows, and never calculates."""
     return f"'{text}" if text.startswith(FORMULA_STARTS) else text
+
+
+async def earliest_us(connection: Connection) -> int:
+    """From when on every trade is kept."""
+    return await connection.fetchval(_EARLIEST) or 0
 
 
 async def write(

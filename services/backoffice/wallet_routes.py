@@ -30,6 +30,7 @@ from services.backoffice.errors import (
     NO_ADDRESS_LEFT,
     NOT_HERE,
     RANGE_TOO_LONG,
+    RANGE_TOO_OLD,
     SECOND_FACTOR_NEEDED,
     SECOND_FACTOR_WRONG,
     TOO_MANY_CODES,
@@ -405,7 +406,7 @@ def _transfer_view(row: Row, account_id: int) -> TransferView:
     "/statement.csv",
     tags=["statement"],
     response_class=StreamingResponse,
-    responses={**documented(RANGE_TOO_LONG, *_ALWAYS), 200: {"content": {"text/csv": {}}}},
+    responses={**documented(RANGE_TOO_LONG, RANGE_TOO_OLD, *_ALWAYS), 200: {"content": {"text/csv": {}}}},
 )
 async def download_statement(
     caller: Bearer,
@@ -441,5 +442,7 @@ async def _statement(held: Resources, account_id: int, start_us: int, end_us: in
         await stack.enter_async_context(connection.transaction(isolation="repeatable_read", readonly=True))
         await connection.execute(f"SET LOCAL statement_timeout = {held.settings.statement_timeout_s * 1000}")
         timeout_s = held.settings.statement_timeout_s
+        if start_us < await statements.earliest_us(connection):
+            raise Refused(RANGE_TOO_OLD)
         async for lines in statements.write(connection, account_id, start_us, end_us, timeout_s=timeout_s):
             yield lines

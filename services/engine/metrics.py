@@ -33,6 +33,11 @@ STANDBY_COMPARED = Gauge(
     "crossbook_engine_standby_compared_sequence",
     "The last journal row after which this standby's state was seen to be the leader's.",
 )
+PARTITIONS_AHEAD = Gauge(
+    "crossbook_engine_partitions_ahead",
+    "Empty partitions behind the one that is written to; 0 also when that is the last one, or nobody could tell.",
+    ["table"],
+)
 RECOVERY_SECONDS = Gauge("crossbook_engine_recovery_seconds", "How long the last recovery took.")
 TERMS_ENDED = Counter(
     "crossbook_engine_terms_ended_total", "Times this engine dropped its state to begin again at the lease."

@@ -5,6 +5,8 @@ chain and every recorded event, and compares what comes out with the tables row 
 the trades, by then verified, add up to. It reads one consistent snapshot of the database, so the engine may go on
 trading meanwhile.
 
+Of orders and trades that were dropped (``retention.py``) those that are left are compared, and the others are counted.
+
 Memory holds the open state and one window of facts and of what has ended, whatever the length of the journal.
 """
 
@@ -17,7 +19,7 @@ from services.domain.aggregates import Aggregates
 from services.domain.events import OrderFilled
 from services.domain.market import Market, Venue
 from services.domain.standing import AccountStatus, VenueStatus, WithdrawalStatus
-from services.engine import journal, lease, snapshots
+from services.engine import journal, lease, retention, snapshots
 from services.engine.core.accounts import FEE_ACCOUNT_ID
 from services.engine.core.exchange import Exchange
 from services.engine.core.snapshot import capture, state_hash
@@ -33,6 +35,7 @@ from services.engine.projection import (
     trade_row,
     withdrawal_row,
 )
+from services.engine.retention import Horizon
 from services.engine.snapshots import Snapshot, SnapshotUnusable
 from services.infra import postgres
 from services.infra.postgres import Connection
@@ -56,7 +59,7 @@ _OPEN_ORDERS_SQL: Final = f"{_ORDER_SQL} WHERE is_open"
 _TRADES_SQL: Final = """
 SELECT symbol, trade_id, price_e8, quantity_e8, quote_e8, buyer_is_maker, taker_order_id, taker_account_id,
     taker_fee_e8, maker_order_id, maker_account_id, maker_fee_e8, aggregate_id
-FROM exchange.trades WHERE symbol = $1 AND time_us BETWEEN $2 AND $3 AND trade_id BETWEEN $4 AND $5
+FROM exchange.trades WHERE symbol = $1 AND time_us BETWEEN $2 AND $3 AND trade_id + 0 BETWEEN $4 AND $5
 """
 _TRANSFERS_SQL: Final = """
 SELECT reference, account_id, asset, amount_e8, kind, counterparty_id FROM exchange.transfers WHERE reference = ANY($1)
@@ -74,7 +77,7 @@ SELECT account_id, self_trade_prevention, maker_fee_rate_e8, taker_fee_rate_e8, 
 FROM exchange.account_terms
 """
 _AGGREGATE_SQL: Final = """
-SELECT aggregate_id FROM exchange.trades WHERE symbol = $1 AND time_us <= $2 AND trade_id <= $3
+SELECT aggregate_id FROM exchange.trades WHERE symbol = $1 AND time_us <= $2 AND trade_id + 0 <= $3
 ORDER BY time_us DESC, trade_id DESC LIMIT 1
 """
 _PREVENTED_SQL: Final = """
@@ -134,6 +137,8 @@ class Report(msgspec.Struct, frozen=True):
     commands: int
     orders: int
     trades: int
+    dropped_orders: int
+    dropped_trades: int
     state_hash: str
     journal_hash: str
 
@@ -160,10 +165,12 @@ async def _verify(connection: Connection, *, from_snapshot: bool, progress: Prog
     head = await connection.fetchrow(_HEAD_SQL, lease.SHARD)
     assert head is not None, "the first migration creates the lease row"
     start = await _start(connection, head["sequence"], from_snapshot=from_snapshot)
-    replayed = _Replay(connection, start)
+    horizons = await retention.horizons(connection)
+    replayed = _Replay(connection, start, horizons)
     await replayed.begin()
     # A day holds whole candles of every length, so nothing before it can be wrong on account of what follows.
-    since_us = start.exchange.now_us - start.exchange.now_us % CANDLE_US["1d"]
+    # Partitions of trades hold whole days.
+    since_us = max(start.exchange.now_us, horizons["trades"].key) // CANDLE_US["1d"] * CANDLE_US["1d"]
     async for row in journal.read_rows(connection, start.sequence, head["sequence"]):
         await replayed.advance(row)
         if progress is not None:
@@ -176,13 +183,16 @@ async def _verify(connection: Connection, *, from_snapshot: bool, progress: Prog
     await _compare_candles(connection, since_us)
     counts = await connection.fetchrow(_COUNTS_SQL)
     assert counts is not None, "an aggregate has a row"
-    _compare_counts(replayed, dict(counts), from_genesis=start.sequence == 0)
+    all_ever = {table: count + horizons[table].rows if table in horizons else count for table, count in counts.items()}
+    _compare_counts(replayed, all_ever, from_genesis=start.sequence == 0)
     return Report(
         from_sequence=start.sequence,
         sequence=replayed.sequence,
         commands=replayed.commands,
         orders=counts["orders"],
         trades=counts["trades"],
+        dropped_orders=horizons["orders"].rows,
+        dropped_trades=horizons["trades"].rows,
         state_hash=state_hash(capture(replayed.exchange)).hex(),
         journal_hash=replayed.journal_hash.hex(),
     )
@@ -204,7 +214,7 @@ async def _start(connection: Connection, head: int, *, from_snapshot: bool) -> S
 class _Replay:
     """The core being led through the journal, and what it did since the tables were last compared."""
 
-    def __init__(self, connection: Connection, start: Snapshot) -> None:
+    def __init__(self, connection: Connection, start: Snapshot, horizons: Mapping[str, Horizon]) -> None:
         self.exchange = start.exchange
         self.sequence = start.sequence
         self.journal_hash = start.journal_hash
@@ -214,6 +224,7 @@ class _Replay:
         self.order_lists: dict[int, Row] = {}
         self._aggregates = Aggregates()
         self._connection = connection
+        self._horizons = horizons
         self._window = Projection()
         self._window_commands = 0
 
@@ -252,7 +263,12 @@ class _Replay:
             (trade.symbol, trade.trade_id): (*trade_row(trade), self._aggregates.number(trade))
             for trade in window.trades
         }
-        _compare("trades", trades, await self._stored_trades(window.trades))
+        stored = await self._stored_trades(window.trades)
+        horizon_us = self._horizons["trades"].key
+        dropped = {
+            (trade.symbol, trade.trade_id) for trade in window.trades if trade.taker.updated_us < horizon_us
+        } - stored.keys()
+        _compare("trades", {key: row for key, row in trades.items() if key not in dropped}, stored)
         await self._compare_money(window)
         prevented = {match[:2]: match for match in window.prevented}
         keys = [[key[0] for key in prevented], [key[1] for key in prevented]]
@@ -280,7 +296,9 @@ class _Replay:
             for order_id, order in window.orders.items()
             if order_id not in self.exchange.orders
         }
-        await self._compare_stored("orders", ended, 1, _ORDERS_SQL, list(ended))
+        stored = _by_key(await self._connection.fetch(_ORDERS_SQL, list(ended))) if ended else {}
+        horizon = self._horizons["orders"].key
+        _compare("orders", {key: row for key, row in ended.items() if key >= horizon or key in stored}, stored)
 
     async def _compare_order_lists(self, window: Projection) -> None:
         """Keep the rows of those that are still open."""

@@ -15,13 +15,17 @@ from functools import partial
 from typing import Any, Final, Protocol, cast
 
 from starlette.types import ASGIApp, Receive, Scope, Send
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
+from services.infra.http_protocol import PatientProtocol
+from services.infra.request_ids import REQUEST_ID_HEADER, request_id
 
 # Where in the scope a request that was let in has its ticket.
 TICKET: Final = "crossbook.ticket"
 # A refused request's body is read and thrown away; who sends more than this is not listened to any longer.
 IGNORED_BYTES_MAX: Final = 64 * 1024
 
+_ID: Final = REQUEST_ID_HEADER.lower().encode("ascii")
 _REQUEST_LINE: Final = re.compile(rb"(GET|POST|PUT|DELETE) (/[^ \r\n]*) HTTP/1\.1\r\n")
 # What may make another end of the message than its length, or of the connection than ever; in lower case.
 _UNUSUAL: Final = re.compile(rb"\r\n(?:[ \t]|transfer-encoding|expect|upgrade|connection(?!: keep-alive\r\n))|[^\r]\n")
@@ -71,7 +75,7 @@ class GateKeeper:
             return
         ticket = scope.pop(TICKET, None) or self._gate.enter(scope, is_crowded=False)
         if ticket is None:
-            await _refuse(self._gate, send)
+            await _refuse(self._gate, scope, send)
             return
         try:
             await self._app(scope, receive, send)
@@ -79,10 +83,19 @@ class GateKeeper:
             self._gate.leave(ticket)
 
 
-async def _refuse(gate: Gate, send: Send) -> None:
-    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(gate.refusal))]
+async def _refuse(gate: Gate, scope: Scope, send: Send) -> None:
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", b"%d" % len(gate.refusal)),
+        (_ID, _id_of(scope)),
+    ]
     await send({"type": "http.response.start", "status": 503, "headers": headers})
     await send({"type": "http.response.body", "body": gate.refusal})
+
+
+def _id_of(scope: Scope) -> bytes:
+    given = next((value for name, value in scope["headers"] if name == _ID), b"")
+    return request_id(given.decode("latin-1")).encode("ascii")
 
 
 class _Answers:
@@ -91,40 +104,48 @@ class _Answers:
     def __init__(self, refusal: bytes) -> None:
         self._refusal = refusal
         self._headers: list[tuple[bytes, bytes]] = []
-        self._kept = b""
+        self._before_id = b""
+        self._after_id = b"\r\n\r\n" + refusal
 
-    def kept(self, headers: list[tuple[bytes, bytes]]) -> bytes:
-        if headers is not self._headers or not self._kept:
-            self._headers, self._kept = headers, self._make(headers)
-        return self._kept
+    def kept(self, headers: list[tuple[bytes, bytes]], own_id: bytes) -> bytes:
+        if headers is not self._headers or not self._before_id:
+            self._headers, self._before_id = headers, self._begin(headers)
+        return self._before_id + own_id + self._after_id
 
-    def last(self, headers: list[tuple[bytes, bytes]]) -> bytes:
-        return self._make([*headers, (b"connection", b"close")])
+    def last(self, headers: list[tuple[bytes, bytes]], own_id: bytes) -> bytes:
+        return self._begin([*headers, (b"connection", b"close")]) + own_id + self._after_id
 
-    def _make(self, headers: list[tuple[bytes, bytes]]) -> bytes:
-        return (
-            b"HTTP/1.1 503 Service Unavailable\r\n%bcontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b"
-            % (b"".join(b"%b: %b\r\n" % header for header in headers), len(self._refusal), self._refusal)
+    def _begin(self, headers: list[tuple[bytes, bytes]]) -> bytes:
+        return b"HTTP/1.1 503 Service Unavailable\r\n%bcontent-type: application/json\r\ncontent-length: %d\r\n%b: " % (
+            b"".join(b"%b: %b\r\n" % header for header in headers),
+            len(self._refusal),
+            _ID,
         )
 
 
-class GatedProtocol(HttpToolsProtocol):
+def _value(data: bytes, head: bytes, name: bytes) -> bytes:
+    """Of a header, as the client wrote it; empty without one. ``head`` is the same in lower case."""
+    at = head.find(b"\r\n%b: " % name)
+    return b"" if at < 0 else data[at + len(name) + 4 : data.find(b"\r\n", at + 2)]
+
+
+class GatedProtocol(PatientProtocol):
     """uvicorn's protocol with a gate. One request at a time is read from a connection, and answered, as ever."""
 
-    def __init__(self, gate: Gate, answers: _Answers, **made_with: Any) -> None:
-        super().__init__(**made_with)
+    def __init__(self, gate: Gate, answers: _Answers, request_timeout_s: float, **made_with: Any) -> None:
+        super().__init__(request_timeout_s, **made_with)
         self._gate = gate
         self._answers = answers
-        # The parser has seen whole messages only.
-        self._is_between = True
         self._is_refused = False
         self._ignored_bytes = 0
         self._turned_away_s = 0.0
 
     def data_received(self, data: bytes) -> None:
-        if self._gate.is_strained and self._is_between and self._turns_away(data):
+        own_id = self._turn_away(data) if not self._is_arriving and self._gate.is_strained else None
+        if own_id is not None:
             self._turned_away_s = self.loop.time()
-            self.transport.write(self._answers.kept(self.server_state.default_headers))
+            self._forget_arrival()
+            self.transport.write(self._answers.kept(self.server_state.default_headers, own_id))
             if self.timeout_keep_alive_task is None:
                 self._await_next(self.timeout_keep_alive)
         else:
@@ -137,10 +158,6 @@ class GatedProtocol(HttpToolsProtocol):
             self._await_next(left_s)
         else:
             super().timeout_keep_alive_handler()
-
-    def on_message_begin(self) -> None:
-        self._is_between = False
-        super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         if self._is_for_gate():
@@ -169,40 +186,40 @@ class GatedProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def on_message_complete(self) -> None:
-        self._is_between = True
+        self._is_arriving = False
         if not self._is_refused:
             super().on_message_complete()
             return
         self._is_refused = False
-        headers = self.server_state.default_headers
+        headers, own_id = self.server_state.default_headers, _id_of(cast(Scope, self.scope))
         if self.parser.should_keep_alive():
-            self.transport.write(self._answers.kept(headers))
+            self.transport.write(self._answers.kept(headers, own_id))
             self._await_next(self.timeout_keep_alive)
         else:
-            self.transport.write(self._answers.last(headers))
+            self.transport.write(self._answers.last(headers, own_id))
             self.transport.close()
 
     def _await_next(self, seconds: float) -> None:
         self._unset_keepalive_if_required()
         self.timeout_keep_alive_task = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
 
-    def _turns_away(self, data: bytes) -> bool:
-        """Only if the data are one whole request, so that where the next one begins is certain."""
+    def _turn_away(self, data: bytes) -> bytes | None:
+        """The id of a request that is refused. The data must be one whole request, so that where the next one begins is
+        certain.
+        """
         line, end = _REQUEST_LINE.match(data), data.find(b"\r\n\r\n")
         if line is None or end < 0 or not self._is_idle() or not self._gate.concerns(line[2]):
-            return False
+            return None
         head = data[: end + 2].lower()
         if _UNUSUAL.search(head):
-            return False
+            return None
         length = _USUAL_LENGTH.search(head)
         if head.count(_LENGTH) != (length is not None) or len(data) - end - 4 != (int(length[1]) if length else 0):
-            return False
-        name = b"\r\n%b: " % self._gate.caller_header
-        at = head.find(name)
-        if at < 0:
-            return False
-        caller = data[at + len(name) : data.find(b"\r\n", at + 2)]
-        return self._gate.turns_away(line[1].decode("ascii"), caller)
+            return None
+        caller = _value(data, head, self._gate.caller_header)
+        if not caller or not self._gate.turns_away(line[1].decode("ascii"), caller):
+            return None
+        return request_id(_value(data, head, _ID).decode("latin-1")).encode("ascii")
 
     def _is_crowded(self) -> bool:
         """When uvicorn would answer, in words of its own, that there is no room."""
@@ -224,6 +241,6 @@ class GatedProtocol(HttpToolsProtocol):
         )
 
 
-def behind(gate: Gate) -> Callable[..., GatedProtocol]:
+def behind(gate: Gate, request_timeout_s: float) -> Callable[..., GatedProtocol]:
     """What uvicorn makes for each connection."""
-    return partial(GatedProtocol, gate, _Answers(gate.refusal))
+    return partial(GatedProtocol, gate, _Answers(gate.refusal), request_timeout_s)

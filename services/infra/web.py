@@ -1,16 +1,14 @@
 """What every HTTP service shares: the body limit, request ids, the internal credential, and how a server runs.
 
 Everything here is plain ASGI. Bodies are bounded before anything parses them, whether or not the client declares a
-length.
+length; how long they may take is bounded by ``http_protocol.py``.
 """
 
 import asyncio
 import hmac
-import re
 import socket
 import ssl
 import sys
-import uuid
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -22,6 +20,8 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.infra.gate import Gate, behind
+from services.infra.http_protocol import patient
+from services.infra.request_ids import REQUEST_ID_HEADER, request_id
 from services.infra.settings import ServiceSettings
 from services.infra.websocket import PING_INTERVAL_S, PING_TIMEOUT_S, FramingProtocol
 
@@ -35,15 +35,8 @@ TLS_HANDSHAKE_TIMEOUT_S: Final = 10.0
 TLS_SHUTDOWN_TIMEOUT_S: Final = 2.0
 # As of `uvicorn` on the command line.
 STARTUP_FAILURE: Final = 3
-REQUEST_ID_HEADER: Final = "X-Request-Id"
 
 _log: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(__name__)
-_request_id = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
-
-
-def is_request_id(text: str) -> bool:
-    """Whether a caller's own id is taken over."""
-    return _request_id.fullmatch(text) is not None
 
 
 class BodyTooLarge(Exception):
@@ -95,17 +88,16 @@ class RequestId:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        given = Headers(scope=scope).get(REQUEST_ID_HEADER, "")
-        request_id = given if is_request_id(given) else uuid.uuid4().hex
+        own_id = request_id(Headers(scope=scope).get(REQUEST_ID_HEADER))
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)[REQUEST_ID_HEADER] = request_id
+                MutableHeaders(scope=message)[REQUEST_ID_HEADER] = own_id
             await send(message)
 
         # Never unbound: the server runs each request in a context of its own, and what is logged last, of an exception
         # that nobody handled, is logged outside of this.
-        structlog.contextvars.bind_contextvars(request_id=request_id)
+        structlog.contextvars.bind_contextvars(request_id=own_id)
         await self._app(scope, receive, send_with_id)
 
 
@@ -115,9 +107,13 @@ def internal_credential(settings: ServiceSettings) -> dict[str, str]:
 
 
 def shows_internal_credential(request: Request, settings: ServiceSettings) -> bool:
+    return is_internal_credential(request.headers.get("Authorization", ""), settings)
+
+
+def is_internal_credential(authorization: str, settings: ServiceSettings) -> bool:
     """Compare in constant time."""
     expected = internal_credential(settings)["Authorization"]
-    return hmac.compare_digest(request.headers.get("Authorization", "").encode(), expected.encode())
+    return hmac.compare_digest(authorization.encode(), expected.encode())
 
 
 BeforeShutdown = Callable[[], Awaitable[None]]
@@ -145,6 +141,7 @@ def run(
     ``before_shutdown`` is awaited then, while requests are still served and WebSockets open. With ``tls`` the same
     application, with all it holds, and the same limits are behind two ports.
     """
+    patience_s = settings.request_timeout_s
     config = uvicorn.Config(
         app,
         host=settings.host,
@@ -158,7 +155,7 @@ def run(
         timeout_graceful_shutdown=settings.shutdown_timeout_s,
         limit_concurrency=MAX_CONNECTIONS,
         backlog=LISTEN_BACKLOG,
-        http="httptools" if gate is None else behind(gate),  # type: ignore[arg-type]
+        http=patient(patience_s) if gate is None else behind(gate, patience_s),  # type: ignore[arg-type]
         h11_max_incomplete_event_size=MAX_HEADER_BYTES,
         ws=FramingProtocol,
         ws_max_size=MAX_MESSAGE_BYTES,

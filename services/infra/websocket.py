@@ -15,7 +15,7 @@ from typing import Final
 
 from starlette.types import Scope
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.frames import Frame
+from websockets.frames import CloseCode, Frame
 from websockets.protocol import State
 
 PING_INTERVAL_S: Final = 20.0
@@ -25,6 +25,8 @@ ABORT_AFTER_S: Final = 2.0
 # What the kernel may hold for one client (it doubles this), which by itself would take megabytes. Enough for 2 MB/s to
 # the other side of the world.
 SEND_BUFFER_BYTES: Final = 128 * 1024
+# A message may come in so many parts. Empty ones add nothing to its size, so its size does not bound them.
+MAX_FRAGMENTS: Final = 1024
 _EXTENSION: Final = "crossbook.protocol"
 _FINAL_TEXT: Final = 0x81
 
@@ -53,6 +55,13 @@ class FramingProtocol(WebSocketsSansIOProtocol):
         super().handle_pong(event)
         if self.on_control is not None:
             self.on_control()
+
+    def handle_cont(self, event: Frame) -> None:
+        if len(self.frames) >= MAX_FRAGMENTS:
+            self.frames = []
+            self.drop(CloseCode.POLICY_VIOLATION, f"more than {MAX_FRAGMENTS} fragments")
+            return
+        super().handle_cont(event)
 
     def write_frame(self, frame: bytes) -> None:
         """Send a whole frame, or nothing once the connection is closing."""

@@ -11,7 +11,7 @@ import msgspec
 import typer
 
 from services.domain.money import format_e8
-from services.local import notices, standing, terms
+from services.local import history, notices, standing, terms
 from services.local.admin import admin
 from services.local.data_directory import DataDirectory, DataDirectoryError, RunState
 from services.local.embedded import EmbeddedError
@@ -49,6 +49,7 @@ app.add_typer(terms.venue, name="venue")
 app.command("outbox")(notices.outbox)
 app.add_typer(notices.notices, name="notices")
 app.add_typer(admin, name="admin")
+app.add_typer(history.history, name="history")
 
 Amounts = Annotated[
     list[str] | None,
@@ -255,6 +256,10 @@ def verify_command(
         return
     typer.echo(f"Journal and database agree up to sequence {report.sequence} (from {report.from_sequence}).")
     typer.echo(f"{report.commands} commands replayed; {report.orders} orders and {report.trades} trades on record.")
+    if report.dropped_orders or report.dropped_trades:
+        typer.echo(
+            f"{report.dropped_orders} orders and {report.dropped_trades} trades were dropped, as the journal has it."
+        )
     typer.echo(f"State hash    {report.state_hash}\nJournal hash  {report.journal_hash}")
 
 

@@ -1,6 +1,7 @@
 """Bring a database to the newest schema: alembic, run from the installed ``migrations`` package.
 
-As a program it then sets the passwords of the services' roles, where it is told them (``role_passwords.py``).
+As a program it then sets the passwords of the services' roles, where it is told them (``role_passwords.py``), and makes
+the next partitions of orders and trades, as the engine does every minute.
 """
 
 import asyncio
@@ -11,7 +12,7 @@ from alembic import command
 from alembic.config import Config
 
 import migrations
-from services.local import role_passwords
+from services.local import history, role_passwords
 
 
 def upgrade(url: str, revision: str = "head") -> None:
@@ -29,6 +30,7 @@ def main() -> None:
     passwords = role_passwords.from_environment()
     upgrade(url)
     asyncio.run(role_passwords.set_passwords(url, passwords))
+    history.extend_at(url)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ class NotVerified(Exception):
 
 def verify_directory(directory: DataDirectory, *, from_snapshot: bool) -> Report:
     """Compare journal and tables; raise NotVerified at the first difference."""
-    with _database(directory) as url:
+    with open_database(directory) as url:
         try:
             return asyncio.run(verify(url, from_snapshot=from_snapshot))
         except (Mismatch, JournalCorrupt) as difference:
@@ -33,7 +33,7 @@ def verify_directory(directory: DataDirectory, *, from_snapshot: bool) -> Report
 
 
 @contextmanager
-def _database(directory: DataDirectory) -> Iterator[str]:
+def open_database(directory: DataDirectory) -> Iterator[str]:
     """Yield the URL of the running database, or of one started for the occasion."""
     state = directory.run_state()
     if state is not None:

@@ -13,6 +13,7 @@ from starlette.middleware import Middleware
 
 from services.infra import postgres, redis, telemetry
 from services.infra.callers import Callers
+from services.infra.links import add_links
 from services.infra.measured import Measured
 from services.infra.problems import BODY_TOO_LARGE, answer
 from services.infra.sealing import Seal
@@ -25,6 +26,7 @@ from services.notifier.delivery import Deliveries
 from services.notifier.intake import Intake
 from services.notifier.journal_source import JournalSource
 from services.notifier.lanes import Lanes
+from services.notifier.links import LINKS
 from services.notifier.providers import provide
 from services.notifier.queue import Backoff, Queue
 from services.notifier.rendering import Messages
@@ -72,6 +74,7 @@ def create_app(settings: NotifierSettings) -> FastAPI:
     if settings.outbox_directory is not None:
         app.include_router(outbox_routes.router(settings.outbox_directory))
     app.add_route("/metrics", telemetry.metrics)
+    add_links(app, LINKS)
     return app
 
 

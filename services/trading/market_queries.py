@@ -19,7 +19,7 @@ Row = Any
 
 _TRADE: Final = "SELECT trade_id, price_e8, quantity_e8, quote_e8, time_us, buyer_is_maker FROM exchange.trades"
 TRADES_FROM: Final = (
-    f"{_TRADE} WHERE symbol = $1 AND time_us >= $2 AND trade_id >= $3 ORDER BY time_us, trade_id LIMIT $4"
+    f"{_TRADE} WHERE symbol = $1 AND time_us >= $2 AND trade_id + 0 >= $3 ORDER BY time_us, trade_id LIMIT $4"
 )
 NEWEST_TRADES: Final = f"{_TRADE} WHERE symbol = $1 ORDER BY time_us DESC, trade_id DESC LIMIT $2"
 

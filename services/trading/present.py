@@ -1,15 +1,15 @@
-"""Reads of what is now, by key: an order, an account. Whoever asks at the same time shares one statement.
+"""Reads of what is now, by key: an order, an account, what is open. Whoever asks at the same time shares one statement.
 
 Each is read from the primary after it was asked for, so whoever was told of a change finds it. Nothing is kept: under
 load this costs no more than a cache in Redis would, and there is nothing that could go stale (docs/adr/0012).
 """
 
-from functools import partial
 from typing import Any, Final, NamedTuple
 
 from services.domain.standing import AccountStatus
 from services.infra.postgres import Pool
 from services.trading import metrics, queries
+from services.trading.order_floors import OrderFloors
 from services.trading.queries import Terms
 from services.trading.shared import SharedTrips
 
@@ -20,10 +20,11 @@ MAX_KEYS: Final = 128
 
 # OFFSET keeps each look-up one of its own, by the key in it and no other: left to itself, the planner may prefer to go
 # through all orders of the account in the market for the one with the id.
+# Bounds that hold for all of them let the partitions outside alone, which a key that comes from a row cannot.
 ORDERS_BY_ID: Final = f"""
 SELECT place, found.* FROM unnest($1::bigint[], $2::bigint[], $3::text[])
     WITH ORDINALITY AS asked (asked_id, asked_account_id, asked_symbol, place)
-CROSS JOIN LATERAL ({queries.ORDER} WHERE order_id = asked_id OFFSET 0) AS found
+CROSS JOIN LATERAL ({queries.ORDER} WHERE order_id = asked_id AND order_id BETWEEN $4 AND $5 OFFSET 0) AS found
 WHERE account_id = asked_account_id AND symbol = asked_symbol
 """  # noqa: S608
 ORDERS_BY_CLIENT_ID: Final = f"""
@@ -32,7 +33,8 @@ SELECT place, found.* FROM unnest($1::text[], $2::bigint[], $3::text[])
 CROSS JOIN LATERAL (
     SELECT * FROM (
         {queries.ORDER}
-        WHERE account_id = asked_account_id AND symbol = asked_symbol AND client_order_id = asked_id OFFSET 0
+        WHERE account_id = asked_account_id AND symbol = asked_symbol AND client_order_id = asked_id
+            AND order_id >= $4 OFFSET 0
     ) AS named ORDER BY order_id DESC LIMIT 1
 ) AS found
 """  # noqa: S608
@@ -70,8 +72,9 @@ class Present:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._by_id = SharedTrips(partial(self._read_orders, ORDERS_BY_ID), MAX_KEYS)
-        self._by_client_id = SharedTrips(partial(self._read_orders, ORDERS_BY_CLIENT_ID), MAX_KEYS)
+        self.floors = OrderFloors(pool)
+        self._by_id = SharedTrips(self._read_by_id, MAX_KEYS)
+        self._by_client_id = SharedTrips(self._read_by_client_id, MAX_KEYS)
         self._accounts = SharedTrips(self._read_accounts, MAX_KEYS)
 
     async def order(self, order_id: int, account_id: int, symbol: str) -> Row | None:
@@ -81,13 +84,32 @@ class Present:
         """The newest that has this name."""
         return await self._by_client_id.get(OrderKey(client_order_id, account_id, symbol))
 
+    async def open_orders(self, account_id: int, symbol: str | None, limit: int) -> list[Row]:
+        """Oldest first; in one market, or in all."""
+        return await self._pool.fetch(queries.OPEN_ORDERS, account_id, symbol, limit, self.floors.open)
+
     async def account(self, account_id: int) -> AccountState:
         return await self._accounts.get(account_id)
 
-    async def _read_orders(self, sql: str, keys: list[OrderKey]) -> list[Row | None]:
+    async def _read_by_id(self, keys: list[OrderKey]) -> list[Row | None]:
         metrics.READS_SHARED.labels("order").observe(len(keys))
+        ids = [int(key.name) for key in keys]
+        return await self._read_orders(ORDERS_BY_ID, keys, min(ids), max(ids))
+
+    async def _read_by_client_id(self, keys: list[OrderKey]) -> list[Row | None]:
+        """Among the newest orders first: whatever is found there is the newest of its name."""
+        metrics.READS_SHARED.labels("order").observe(len(keys))
+        floor = self.floors.recent
+        found = await self._read_orders(ORDERS_BY_CLIENT_ID, keys, floor)
+        if missing := [index for index, row in enumerate(found) if row is None] if floor else []:
+            older = await self._read_orders(ORDERS_BY_CLIENT_ID, [keys[index] for index in missing], 0)
+            for index, row in zip(missing, older, strict=True):
+                found[index] = row
+        return found
+
+    async def _read_orders(self, sql: str, keys: list[OrderKey], *bounds: int) -> list[Row | None]:
         found: list[Row | None] = [None] * len(keys)
-        for row in await self._pool.fetch(sql, *zip(*keys, strict=True)):
+        for row in await self._pool.fetch(sql, *zip(*keys, strict=True), *bounds):
             found[row["place"] - 1] = row
         return found
 

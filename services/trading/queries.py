@@ -25,8 +25,10 @@ SELECT order_id, account_id, symbol, client_order_id, side, type, time_in_force,
     self_trade_prevention, details
 FROM exchange.orders
 """
+# $4: an id before which no order is open (``order_floors.py``).
 OPEN_ORDERS: Final = (
-    f"{ORDER} WHERE account_id = $1 AND is_open AND ($2::text IS NULL OR symbol = $2) ORDER BY order_id LIMIT $3"
+    f"{ORDER} WHERE account_id = $1 AND is_open AND ($2::text IS NULL OR symbol = $2) AND order_id >= $4 "
+    "ORDER BY order_id LIMIT $3"
 )
 ORDERS_FROM_ID: Final = (
     f"{ORDER} WHERE account_id = $1 AND symbol = $2 AND order_id >= $3 AND order_id < $4 ORDER BY order_id LIMIT $5"
@@ -86,23 +88,34 @@ SELECT own.*, details FROM (
     SELECT * FROM (
         (SELECT trade_id, taker_order_id AS order_id, price_e8, quantity_e8, quote_e8, taker_fee_e8 AS fee_e8, time_us,
             NOT buyer_is_maker AS is_buyer, false AS is_maker
-        FROM exchange.trades
-        WHERE taker_account_id = $1 AND symbol = $2 AND trade_id >= $3 AND time_us BETWEEN $4 AND $5
-            AND ($6::bigint IS NULL OR taker_order_id = $6)
-        ORDER BY time_us {direction}, trade_id {direction} LIMIT $7)
+        FROM exchange.trades WHERE taker_account_id = $1 AND symbol = $2 {taken}
+        ORDER BY time_us {direction}, trade_id {direction} LIMIT $3)
         UNION ALL
         (SELECT trade_id, maker_order_id, price_e8, quantity_e8, quote_e8, maker_fee_e8, time_us, buyer_is_maker, true
-        FROM exchange.trades
-        WHERE maker_account_id = $1 AND symbol = $2 AND trade_id >= $3 AND time_us BETWEEN $4 AND $5
-            AND ($6::bigint IS NULL OR maker_order_id = $6)
-        ORDER BY time_us {direction}, trade_id {direction} LIMIT $7)
-    ) AS side ORDER BY trade_id {direction}, is_maker {direction} LIMIT $7
+        FROM exchange.trades WHERE maker_account_id = $1 AND symbol = $2 {made}
+        ORDER BY time_us {direction}, trade_id {direction} LIMIT $3)
+    ) AS side ORDER BY trade_id {direction}, is_maker {direction} LIMIT $3
 ) AS own
 LEFT JOIN LATERAL (SELECT details FROM exchange.orders WHERE orders.order_id = own.order_id OFFSET 0) AS placed ON true
 ORDER BY trade_id {direction}, is_maker {direction}
 """
-OWN_TRADES_FORWARD: Final = _OWN_TRADES.format(direction="ASC")
-OWN_TRADES_BACKWARD: Final = _OWN_TRADES.format(direction="DESC")
+
+
+def _own_trades(direction: str, taken: str = "", made: str | None = None) -> str:
+    return _OWN_TRADES.format(direction=direction, taken=taken, made=taken if made is None else made)
+
+
+# A statement for each kind of bound: one plan would not do for all. An id added to nothing is compared row by row, for
+# the time has led to the first one already, and the index must not be searched for ids under each time.
+OWN_TRADES: Final = _own_trades("DESC")
+OWN_TRADES_UNTIL: Final = _own_trades("DESC", "AND time_us <= $4")
+OWN_TRADES_FROM: Final = _own_trades("ASC", "AND time_us >= $4 AND trade_id + 0 >= $5")
+OWN_TRADES_WITHIN: Final = _own_trades("ASC", "AND time_us >= $4 AND time_us <= $5")
+_OF_ORDER: Final = "AND time_us >= $4 AND time_us <= $5 AND trade_id + 0 >= $6 AND {side}_order_id = $7"
+OWN_TRADES_OF_ORDER: Final = {
+    direction: _own_trades(direction, _OF_ORDER.format(side="taker"), _OF_ORDER.format(side="maker"))
+    for direction in ("ASC", "DESC")
+}
 MAX_US: Final = 2**63 - 1
 
 _ORDER_LIST: Final = """
@@ -236,17 +249,25 @@ async def own_trades(
     order_id: int | None,
     limit: int,
 ) -> list[Row]:
-    """Oldest first from an id or a start time; else the newest, oldest first. An order's id excludes times."""
-    forward = from_id is not None or start_us is not None
-    start, end = start_us or 0, MAX_US if end_us is None else end_us
+    """Oldest first from an id or a start time; else the newest, oldest first. Ids and times exclude each other."""
+    asked = account_id, symbol, limit
     if order_id is not None:
         # Of an order that was dropped, the trades that are left can be anywhere.
-        start, end = await source.fetchrow(LIFE_OF_ORDER, order_id) or (start, end)
+        life = await source.fetchrow(LIFE_OF_ORDER, order_id) or (0, MAX_US)
+        sql = OWN_TRADES_OF_ORDER["DESC" if from_id is None else "ASC"]
+        rows = await source.fetch(sql, *asked, *life, from_id or 0, order_id)
     elif from_id is not None:
-        start = max(start, await source.fetchval(TIME_OF_TRADE, symbol, from_id) or 0)
-    sql = OWN_TRADES_FORWARD if forward else OWN_TRADES_BACKWARD
-    rows = await source.fetch(sql, account_id, symbol, from_id or 0, start, end, order_id, limit)
-    return rows if forward else rows[::-1]
+        time_us = await source.fetchval(TIME_OF_TRADE, symbol, from_id)
+        return [] if time_us is None else await source.fetch(OWN_TRADES_FROM, *asked, time_us, from_id)
+    elif start_us is not None:
+        if end_us is None:
+            return await source.fetch(OWN_TRADES_FROM, *asked, start_us, 0)
+        return await source.fetch(OWN_TRADES_WITHIN, *asked, start_us, end_us)
+    elif end_us is not None:
+        rows = await source.fetch(OWN_TRADES_UNTIL, *asked, end_us)
+    else:
+        rows = await source.fetch(OWN_TRADES, *asked)
+    return sorted(rows, key=lambda row: (row["trade_id"], row["is_maker"]))
 
 
 async def order_lists(

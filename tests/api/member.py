@@ -28,20 +28,20 @@ class Member:
 
     def __init__(self, http: httpx.Client) -> None:
         self.http = http
-        credentials = {"email": f"member-{next(_numbers)}@example.com", "password": PASSWORD}
-        self._ask("POST", "register", credentials, bearer=False)
-        self.access_token: str = self._ask("POST", "login", credentials, bearer=False)["accessToken"]
-        self.account_id: int = self._ask("GET", "account")["accountId"]
+        self.credentials = {"email": f"member-{next(_numbers)}@example.com", "password": PASSWORD}
+        self.ask("POST", "register", self.credentials, bearer=False)
+        self.access_token: str = self.ask("POST", "login", self.credentials, bearer=False)["accessToken"]
+        self.account_id: int = self.ask("GET", "account")["accountId"]
 
     def new_trader(self, permissions: Sequence[str] = ("read", "trade")) -> Trader:
-        made = self._ask("POST", "api-keys", {"label": "test", "permissions": list(permissions)})
+        made = self.ask("POST", "api-keys", {"label": "test", "permissions": list(permissions)})
         return Trader(self.http, Key(self.account_id, made["apiKey"], made["secretKey"]))
 
     def revoke(self, trader: Trader) -> None:
-        self._ask("DELETE", f"api-keys/{trader.api_key}")
+        self.ask("DELETE", f"api-keys/{trader.api_key}")
 
     def sign_out(self) -> None:
-        self._ask("POST", "logout")
+        self.ask("POST", "logout")
 
     def call(self, method: str, path: str, parameters: dict[str, str] | None = None) -> httpx.Response:
         """Call a trading route with the session's token and nothing signed."""
@@ -55,7 +55,7 @@ class Member:
     def _bearer(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.access_token}"}
 
-    def _ask(self, method: str, path: str, body: object = None, *, bearer: bool = True) -> Any:
+    def ask(self, method: str, path: str, body: object = None, *, bearer: bool = True) -> Any:
         response = self.http.request(method, f"/auth/v1/{path}", json=body, headers=self._bearer if bearer else {})
         assert response.is_success, f"{response.status_code} {response.text}"
         return response.json() if response.content else None

@@ -33,9 +33,11 @@ from services.trading.candles import (
     Sums,
     parse_time_zone,
 )
+from tests.history_partitions import cut_history
 
 SYMBOL = "BTCUSDT"
 ZONES = ("0", "8", "-1:00", "05:45", "-3:30", "0:07", "14", "-12:00")
+MONTH_US = 30 * DAY_US
 SPARSE_START_US = int(datetime(2024, 2, 27, 23, 58, 30, tzinfo=UTC).timestamp()) * SECOND_US
 
 
@@ -99,6 +101,8 @@ def event(trade: Trade) -> OrderFilled:
 async def store(url: str, batches: list[list[Trade]]) -> None:
     connection = await asyncpg.connect(url)
     await connection.execute("UPDATE exchange.engine_lease SET epoch = 1")
+    first_us = batches[0][0].time_us
+    await cut_history(connection, "trades", [first_us + month * MONTH_US for month in range(60)])
     tails = Tails()
     for sequence, batch in enumerate(batches, 1):
         projection = Projection()

@@ -12,6 +12,8 @@ from starlette.types import Receive, Scope, Send
 
 from services.infra.gate import IGNORED_BYTES_MAX, GateKeeper, behind
 
+REQUEST_TIMEOUT_S = 30.0
+
 Wire = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
@@ -58,7 +60,7 @@ async def serving(gate: Turnstile, limit: int | None = None) -> AsyncIterator[in
     config = uvicorn.Config(
         keeper,
         port=0,
-        http=behind(gate),  # type: ignore[arg-type]
+        http=behind(gate, REQUEST_TIMEOUT_S),  # type: ignore[arg-type]
         log_config=None,
         lifespan="off",
         limit_concurrency=limit,
@@ -94,6 +96,7 @@ async def test_who_is_refused_keeps_his_connection() -> None:
             answered, head, content = await answer(reader)
             assert (answered, content) == (status, body)
             assert b"\r\ndate: " in head.lower()
+            assert is_open or b"\r\nx-request-id: " in head
         # What the gate does not concern passes by it.
         writer.write(post("/health", b"a"))
         assert (await answer(reader))[2] == b"took 1"
@@ -107,13 +110,15 @@ async def test_a_whole_request_is_turned_away_by_its_bytes() -> None:
     async with serving(gate) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         for request in (
-            post("/api/order", b"abc", "X-Key: Mine\r\nConnection: keep-alive\r\n"),
+            post("/api/order", b"abc", "X-Key: Mine\r\nConnection: keep-alive\r\nX-Request-Id: Its-own\r\n"),
             b"GET /api/depth?a=b HTTP/1.1\r\nHost: x\r\nx-key: Mine\r\n\r\n",
         ):
             writer.write(request)
             status, head, content = await answer(reader)
             assert (status, content) == (503, gate.refusal)
             assert b"\r\ndate: " in head.lower()
+            assert (b"\r\nx-request-id: Its-own\r\n" in head) == (b"Its-own" in request)
+            assert b"\r\nx-request-id: " in head
         assert gate.turned_away == [("POST", b"Mine"), ("GET", b"Mine")]
         gate.is_open = True
         writer.write(post("/api/order", b"abc", "X-Key: Mine\r\n"))

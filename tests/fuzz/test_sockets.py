@@ -10,6 +10,7 @@ import os
 import random
 import socket
 import struct
+import zlib
 
 import httpx
 import pytest
@@ -61,6 +62,12 @@ def hostile_bytes(chance: random.Random) -> bytes:
             b"\x81\xff" + struct.pack(">Q", 2**64 - 1) + b"\x00" * 8,
             frame(TEXT, b"[" * 60_000),
             frame(TEXT, b"x" * 70_000),
+            frame(PING, b"x" * 70_000),
+            frame(CLOSE, struct.pack(">H", 1000) + b"x" * 200),
+            frame(TEXT, b"{", fin=False) + b"".join(frame(0, b" ", fin=False) for _ in range(3_000)),
+            frame(TEXT, b"", fin=False) + b"".join(frame(0, b"", fin=False) for _ in range(3_000)),
+            frame(TEXT, b"", fin=False) + b"".join(frame(PING, b"") + frame(0, b"", fin=False) for _ in range(300)),
+            frame(TEXT, zlib.compress(b" " * 10_000_000)[2:-4], reserved=4),
             b"".join(frame(PING, b"") for _ in range(500)),
             b"".join(frame(TEXT, b'{"id":1,"method":"ping"}') for _ in range(200)),
             frame(TEXT, json.dumps({"id": 1, "method": "SUBSCRIBE", "params": [noise.hex()] * 50}).encode()),
@@ -68,12 +75,12 @@ def hostile_bytes(chance: random.Random) -> bytes:
     )
 
 
-def open_socket(port: int, path: str) -> socket.socket:
+def open_socket(port: int, path: str, offered: str = "") -> socket.socket:
     opened = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S)
     key = base64.b64encode(os.urandom(16)).decode()
     opened.sendall(
         f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
+        f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n{offered}\r\n".encode()
     )
     answer = b""
     while b"\r\n\r\n" not in answer:
@@ -81,6 +88,7 @@ def open_socket(port: int, path: str) -> socket.socket:
         assert received, "the server closed before it answered"
         answer += received
     assert answer.startswith(b"HTTP/1.1 101 "), answer
+    assert b"sec-websocket-extensions" not in answer.lower()
     return opened
 
 
@@ -126,8 +134,13 @@ def test_nobody_notices_hostile_clients(system: RunningSystem) -> None:
         (frame(0, b"nothing was begun"), {1002}),
         (frame(PING, b"x" * 126), {1002}),
         (b"\x81\xff" + struct.pack(">Q", 2**40) + b"\x00" * 4, {1009}),
+        (frame(TEXT, b"x" * 60_000, fin=False) + b"\x80\xfe" + struct.pack(">H", 10_000) + b"\x00" * 4, {1009}),
+        (frame(TEXT, b"", fin=False) + b"".join(frame(0, b"", fin=False) for _ in range(2_000)), {1008}),
     ],
-    ids=["text that is no text", "unmasked", "reserved bit", "continues nothing", "long ping", "a terabyte"],
+    ids=[
+        *("text that is no text", "unmasked", "reserved bit", "continues nothing", "long ping", "a terabyte"),
+        *("too long in parts", "empty parts without end"),
+    ],
 )
 def test_a_broken_frame_ends_its_connection(system: RunningSystem, sent: bytes, code: set[int]) -> None:
     opened = open_socket(system.port, "/ws")
@@ -138,3 +151,22 @@ def test_a_broken_frame_ends_its_connection(system: RunningSystem, sent: bytes, 
     opened.close()
     assert received[0] == 0x80 | CLOSE
     assert struct.unpack(">H", received[2:4])[0] in code
+
+
+def test_nobody_is_sent_compressed_nor_may_send_so(system: RunningSystem) -> None:
+    """So a kilobyte cannot become ten megabytes here."""
+    opened = open_socket(system.port, "/ws", "Sec-WebSocket-Extensions: permessage-deflate\r\n")
+    opened.sendall(frame(TEXT, zlib.compress(b" " * 10_000_000)[2:-4], reserved=4))
+    head = opened.recv(4)
+    opened.close()
+    assert (head[0], struct.unpack(">H", head[2:4])[0]) == (0x80 | CLOSE, 1002)
+
+
+def test_who_asks_and_never_reads_is_cut(system: RunningSystem) -> None:
+    opened = open_socket(system.port, "/ws")
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+    questions = frame(TEXT, b'{"id":1,"method":"LIST_SUBSCRIPTIONS"}') * 1_000
+    with pytest.raises(ConnectionError):
+        for _ in range(2_000):
+            opened.sendall(questions)
+    opened.close()

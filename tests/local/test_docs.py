@@ -13,7 +13,7 @@ from services.local.internal import Account
 from tests.running import RunningSystem
 
 DOCS = Path(__file__).parents[2] / "docs"
-TIMEOUT_S = 200
+TIMEOUT_S = 600
 
 
 @pytest.fixture(scope="module")

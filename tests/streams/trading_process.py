@@ -10,7 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 
-from services.infra.web import REQUEST_ID_HEADER
+from services.infra.request_ids import REQUEST_ID_HEADER
 from tests.running import RunningSystem, free_port, wait_until
 
 START_TIMEOUT_S = 60.0

@@ -234,7 +234,7 @@ async def query_order(call: Call, parameters: OneOrderParameters) -> dict[str, A
 async def open_orders(call: Call, parameters: OptionalSymbolParameters) -> list[dict[str, Any]]:
     if parameters.symbol is not None:
         await call.services.markets.get(parameters.symbol)
-    rows = await call.services.pool.fetch(queries.OPEN_ORDERS, call.account_id, parameters.symbol, MAX_OPEN_ORDERS)
+    rows = await call.services.present.open_orders(call.account_id, parameters.symbol, MAX_OPEN_ORDERS)
     return [render.queried_order(row, call.unit) for row in rows]
 
 
