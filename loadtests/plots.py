@@ -129,6 +129,14 @@ def _takeover(axes: Axes, result: dict[str, Any]) -> None:
     axes.set_title(f"Orders acknowledged, {result['parameters']['rate']:.0f} requests/s, lines: what the logs say")
 
 
+def _overload(axes: Axes, result: dict[str, Any]) -> None:
+    for name, phase in result["figures"]["phases"].items():
+        if phase["accepted"] is not None:
+            _percentiles(axes, phase["accepted"], f"{name}: {phase['accepted_per_s']:,.0f}/s accepted")
+    axes.axhline(200, color="grey", linewidth=0.8, linestyle="--")
+    _percentile_axes(axes, "What was accepted (dashed: twice the objective)")
+
+
 def _growth(axes: Axes, result: dict[str, Any]) -> None:
     """Rate and processor time by size, relative to the smallest size; a dashed line grows as the logarithm does."""
     points = result["figures"]["points"]
@@ -147,6 +155,17 @@ def _growth(axes: Axes, result: dict[str, Any]) -> None:
     axes.set_title(f"As an exchange grows: {name}", fontsize=10)
     axes.grid(visible=True, which="both", alpha=0.3)
     axes.legend(fontsize=6)
+
+
+def _chaos(axes: Axes, result: dict[str, Any]) -> None:
+    scenarios = {name: run for name, run in result["figures"]["scenarios"].items() if "longest_pause_s" in run}
+    pauses = [run["longest_pause_s"] for run in scenarios.values()]
+    bars = axes.barh(list(scenarios), pauses)
+    labels = [f"{run['acknowledged']:,} orders, {run['unknown']:,} unknown" for run in scenarios.values()]
+    axes.bar_label(bars, labels, padding=3, fontsize=7)
+    axes.set(xlabel="longest time without an acknowledged order (s)", xlim=(0, 1.6 * max(pauses, default=1)))
+    axes.set_title("Faults under load: nothing that anybody was told was untrue", fontsize=10)
+    axes.grid(visible=True, axis="x", alpha=0.3)
 
 
 def _side_by_side(axes: Axes, result: dict[str, Any]) -> None:
@@ -200,6 +219,7 @@ _PLOTS: Final[dict[str, Callable[[Axes, dict[str, Any]], None]]] = {
     "route": _route,
     "snapshots": _snapshots,
     "fanout": _fanout,
+    "chaos": _chaos,
     "side_by_side": _side_by_side,
     "side_by_side_growth": _side_by_side_growth,
     **{
@@ -207,4 +227,5 @@ _PLOTS: Final[dict[str, Callable[[Axes, dict[str, Any]], None]]] = {
         for axis in ("core_orders", "core_accounts", "core_markets", "open_orders", "accounts", "history")
     },
     "takeover": _takeover,
+    "overload": _overload,
 }

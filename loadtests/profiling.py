@@ -27,6 +27,8 @@ PROFILED: Final = ("trading", "engine")
 # Parts of file names, and what a sample in such a file counts for. The first that matches a frame wins.
 _LAYERS: Final = (
     ("/services/infra/web.py", "body limit, request id"),
+    ("/services/infra/direct.py", "direct routes"),
+    ("/services/infra/lean_post.py", "client to the engine"),
     ("/structlog/", "structlog"),
     ("/services/local/edge.py", "local edge"),
     ("/services/trading/parameters.py", "parameters (pydantic)"),

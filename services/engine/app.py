@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Scope
 
 from services.domain.protocol import NOT_ACTIVE, PARCEL_HEADER, Envelope
 from services.engine.inbox import Closed, Inbox, Superseded
@@ -19,9 +20,12 @@ from services.engine.partitions import keep_ahead
 from services.engine.runner import Engine
 from services.engine.settings import EngineSettings
 from services.infra import redis, telemetry
-from services.infra.measured import Measured
-from services.infra.web import BodyLimit, RequestId, shows_internal_credential
+from services.infra.direct import DirectApp, Incoming, Outgoing
+from services.infra.measured import Measured, counted
+from services.infra.web import BodyLimit, RequestId, is_internal_credential, shows_internal_credential
 
+COMMANDS_PATH: Final = "/internal/commands"
+_PARCEL_HEADER: Final = PARCEL_HEADER.lower().encode()
 MESSAGEPACK: Final = "application/msgpack"
 MAX_PARCEL: Final = 512
 MAX_BODY_BYTES: Final = 1024 * 1024
@@ -35,7 +39,9 @@ _encoder: Final = msgspec.msgpack.Encoder()
 
 
 def create_app(settings: EngineSettings) -> FastAPI:
-    app = FastAPI(
+    app = DirectApp(
+        limit_bytes=MAX_BODY_BYTES,
+        too_large=_too_large,
         title="Crossbook engine",
         version="1",
         docs_url=None,
@@ -49,11 +55,10 @@ def create_app(settings: EngineSettings) -> FastAPI:
     app.add_middleware(RequestId)
     app.add_middleware(Measured)
     app.add_route("/metrics", telemetry.metrics)
-    app.add_api_route(
-        "/internal/commands",
-        submit,
-        methods=["POST"],
-        response_class=Response,
+    app.add_direct_route(
+        "POST",
+        COMMANDS_PATH,
+        counted(f"POST {COMMANDS_PATH}", submit),
         summary="Carry out a parcel of requests in order",
         openapi_extra={
             "requestBody": {
@@ -128,13 +133,18 @@ def _end_process_on_failure(running: asyncio.Task[None]) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-async def submit(request: Request) -> Response:
+async def submit(incoming: Incoming) -> Outgoing:
     """Hot route: bytes in, bytes out."""
-    if not shows_internal_credential(request, request.app.state.settings):
-        return _refuse("unauthorized", 401)
-    engine: Engine = request.app.state.engine
-    answer = await carry_out(engine.inbox, await request.body(), request.headers.get(PARCEL_HEADER, ""))
-    return Response(answer.content, answer.status_code, media_type=answer.media_type)
+    state = incoming.scope["app"].state
+    if not is_internal_credential(incoming.header(b"authorization") or "", state.settings):
+        return Outgoing(b'{"code":"unauthorized"}', 401)
+    engine: Engine = state.engine
+    answer = await carry_out(engine.inbox, await incoming.body(), incoming.header(_PARCEL_HEADER) or "")
+    return Outgoing(answer.content, answer.status_code, media_type=answer.media_type.encode())
+
+
+async def _too_large(_scope: Scope) -> Outgoing:
+    return Outgoing(b'{"code":"body_too_large"}', 413)
 
 
 class Answer(NamedTuple):

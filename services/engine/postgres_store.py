@@ -96,6 +96,9 @@ class PostgresSession:
     async def movements_done(self, references: list[str]) -> dict[str, Moved]:
         return await ledger.read_done(self._connection, references)
 
+    async def clock_us(self) -> int:
+        return await postgres.clock_us(self._connection)
+
     async def warm_up(self) -> None:
         nobody = -1
         await self.take_lease(nobody, "", 0)

@@ -36,7 +36,7 @@ from services.engine.snapshots import Taken, begins_window
 from services.engine.standby import Standby
 from services.engine.store import Session, Store
 from services.infra import telemetry
-from services.infra.clock import Clock, now_us
+from services.infra.clock import COMPARE_EVERY_S, Clock, SetClock, now_us
 from services.infra.memory import settle_memory
 
 _RETRY_S: Final = 0.2
@@ -70,7 +70,7 @@ class Engine:
         self._settings = settings
         self._redis = redis
         self._store = PostgresStore(settings) if store is None else store
-        self._clock = clock
+        self._clock = SetClock(clock)
         self._on_recovered = on_recovered
         self._stopping = asyncio.Event()
         self._looked_s = -math.inf
@@ -105,6 +105,7 @@ class Engine:
             held = await self._acquire(session, standby)
             if held is None:
                 return
+            await self._clock.compare(session.clock_us)
             # 2. Have the state that the last commit left.
             started = time.perf_counter()
             recovered = asyncio.Event()
@@ -206,7 +207,7 @@ class ActiveEngine:
         publisher: Publisher,
         held: Lease,
         copy: Copy,
-        clock: Clock,
+        clock: SetClock,
     ) -> None:
         self.lease = held
         self.exchange = copy.exchange
@@ -217,6 +218,7 @@ class ActiveEngine:
         self._store = store
         self._session = session
         self._clock = clock
+        self._compare_at_s = _uptime_s() + COMPARE_EVERY_S
         self._snapshot_sequence = copy.snapshot_sequence
         self._snapshot_window_us = int(settings.snapshot_interval_s * 1_000_000)
         self._snapshot_due_s = _uptime_s() + settings.snapshot_interval_s
@@ -251,6 +253,9 @@ class ActiveEngine:
             await lease.renew(self._session, self.lease, ttl_ms=self._settings.lease_ttl_ms)
         else:
             await self._commit(self._apply(parcels, await self._done_long_ago(parcels)))
+        if _uptime_s() >= self._compare_at_s:
+            self._compare_at_s = _uptime_s() + COMPARE_EVERY_S
+            await self._clock.compare(self._session.clock_us)
         metrics.STREAM_LAG.set(self.publisher.lag)
         is_checkpoint = begins_window(before_us, self.exchange.now_us, self._snapshot_window_us)
         self._snapshot_if_due(is_idle=not parcels, is_checkpoint=is_checkpoint)

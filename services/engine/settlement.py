@@ -1,8 +1,10 @@
 """Settlement: one batch becomes durable in one SQL statement.
 
 The statement's first part is the fence: it moves the lease row from the batch's predecessor to the batch, if this
-engine's epoch and sequence are still the ones stored. Every other part takes its rows through the fence, so either
-everything is written or nothing. What changed several times in a batch is written once, as it ended.
+engine's epoch and sequence are still the ones stored, and the lease has not expired: a statement that was held up on
+its way must not come into force when its clients have been told that there is no such order. Every other part takes its
+rows through the fence, so either everything is written or nothing. What changed several times in a batch is written
+once, as it ended.
 
 A batch rarely touches every table, so the statement is put together from the parts that have rows; there are few
 combinations in practice, and each is prepared once. Its rows go to one partition of the trades, and to those of the
@@ -22,7 +24,7 @@ _FENCE: Final = """
 WITH fence AS (
     UPDATE exchange.engine_lease
     SET sequence = $2, journal_hash = $7, expires_at = clock_timestamp() + $8 * interval '1 millisecond'
-    WHERE shard = $1 AND epoch = $3 AND sequence = $2 - 1
+    WHERE shard = $1 AND epoch = $3 AND sequence = $2 - 1 AND expires_at >= clock_timestamp()
     RETURNING sequence
 ), journaled AS (
     INSERT INTO exchange.journal (sequence, epoch, time_us, commands, events, hash)

@@ -23,6 +23,9 @@ class Session(LeaseSession, Protocol):
     async def settle(self, row: JournalRow, projection: Projection, *, lease_ttl_ms: int) -> None:
         """Make a batch durable, or raise LeaseLost having written nothing (``settlement.py``)."""
 
+    async def clock_us(self) -> int:
+        """What time it is there, in microseconds since 1970."""
+
     async def movements_done(self, references: list[str]) -> dict[str, Moved]:
         """The movements that are done, of those that these references name (``ledger.py``)."""
 

@@ -5,13 +5,13 @@ of FastAPI that took a fifth of an order's processor time (docs/performance.md).
 route is done here in one place: request id, body limit, their answers. Handlers catch what else may go wrong.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, Final, NamedTuple
 
 import structlog
 from fastapi import FastAPI
-from starlette.requests import ClientDisconnect
-from starlette.routing import Route
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from services.infra.gate import Gate, GateKeeper
@@ -68,7 +68,7 @@ class Outgoing(NamedTuple):
     media_type: bytes = JSON
 
 
-Handler = Callable[[Incoming], Awaitable[Outgoing]]
+Handler = Callable[[Incoming], Coroutine[Any, Any, Outgoing]]
 TooLarge = Callable[[Scope], Awaitable[Outgoing]]
 
 
@@ -85,17 +85,23 @@ class DirectApp(FastAPI):
         self._too_large = too_large
         self._handlers: dict[tuple[str, str], Handler] = {}
 
-    def add_direct_route(self, method: str, path: str, handler: Handler) -> None:
+    def add_direct_route(self, method: str, path: str, handler: Handler, **documentation: Any) -> None:
+        """With ``documentation``, as for ``add_api_route``, the route is in OpenAPI."""
         self._handlers[method, path] = handler
         if method == "GET":
             # The server leaves the body out.
             self._handlers["HEAD", path] = handler
 
-        async def serve(scope: Scope, receive: Receive, send: Send) -> None:
-            await self._serve(handler, scope, receive, send)
+        async def serve(request: Request) -> Response:
+            outgoing = await handler(Incoming(request.scope, request.receive, self._limit_bytes))
+            return Response(outgoing.content, outgoing.status, outgoing.headers, outgoing.media_type.decode())
 
         # By which the router knows the path, and answers for methods that it does not have.
-        self.router.routes.append(Route(path, _Endpoint(serve), methods=[method], include_in_schema=False))
+        if documentation:
+            serve.__name__ = handler.__name__
+            self.add_api_route(path, serve, methods=[method], response_class=Response, **documentation)
+        else:
+            self.add_route(path, serve, methods=[method], include_in_schema=False)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._gated(scope, receive, send)
@@ -123,16 +129,6 @@ class DirectApp(FastAPI):
             return
         await send(_start(outgoing, incoming.request_id))
         await send({"type": "http.response.body", "body": outgoing.content})
-
-
-class _Endpoint:
-    """An object, for Starlette takes a function for something that is given a request."""
-
-    def __init__(self, serve: Callable[[Scope, Receive, Send], Awaitable[None]]) -> None:
-        self._serve = serve
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._serve(scope, receive, send)
 
 
 def _start(outgoing: Outgoing, request_id: str) -> Message:

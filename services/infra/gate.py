@@ -15,8 +15,9 @@ from functools import partial
 from typing import Any, Final, Protocol, cast
 
 from starlette.types import ASGIApp, Receive, Scope, Send
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
+from services.infra.http_protocol import PatientProtocol
 from services.infra.request_ids import REQUEST_ID_HEADER, request_id
 
 # Where in the scope a request that was let in has its ticket.
@@ -128,23 +129,22 @@ def _value(data: bytes, head: bytes, name: bytes) -> bytes:
     return b"" if at < 0 else data[at + len(name) + 4 : data.find(b"\r\n", at + 2)]
 
 
-class GatedProtocol(HttpToolsProtocol):
+class GatedProtocol(PatientProtocol):
     """uvicorn's protocol with a gate. One request at a time is read from a connection, and answered, as ever."""
 
-    def __init__(self, gate: Gate, answers: _Answers, **made_with: Any) -> None:
-        super().__init__(**made_with)
+    def __init__(self, gate: Gate, answers: _Answers, request_timeout_s: float, **made_with: Any) -> None:
+        super().__init__(request_timeout_s, **made_with)
         self._gate = gate
         self._answers = answers
-        # The parser has seen whole messages only.
-        self._is_between = True
         self._is_refused = False
         self._ignored_bytes = 0
         self._turned_away_s = 0.0
 
     def data_received(self, data: bytes) -> None:
-        own_id = self._turn_away(data) if self._is_between and self._gate.is_strained else None
+        own_id = self._turn_away(data) if not self._is_arriving and self._gate.is_strained else None
         if own_id is not None:
             self._turned_away_s = self.loop.time()
+            self._forget_arrival()
             self.transport.write(self._answers.kept(self.server_state.default_headers, own_id))
             if self.timeout_keep_alive_task is None:
                 self._await_next(self.timeout_keep_alive)
@@ -158,10 +158,6 @@ class GatedProtocol(HttpToolsProtocol):
             self._await_next(left_s)
         else:
             super().timeout_keep_alive_handler()
-
-    def on_message_begin(self) -> None:
-        self._is_between = False
-        super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         if self._is_for_gate():
@@ -190,7 +186,7 @@ class GatedProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def on_message_complete(self) -> None:
-        self._is_between = True
+        self._is_arriving = False
         if not self._is_refused:
             super().on_message_complete()
             return
@@ -245,6 +241,6 @@ class GatedProtocol(HttpToolsProtocol):
         )
 
 
-def behind(gate: Gate) -> Callable[..., GatedProtocol]:
+def behind(gate: Gate, request_timeout_s: float) -> Callable[..., GatedProtocol]:
     """What uvicorn makes for each connection."""
-    return partial(GatedProtocol, gate, _Answers(gate.refusal))
+    return partial(GatedProtocol, gate, _Answers(gate.refusal), request_timeout_s)

@@ -56,11 +56,7 @@ class LeanPost:
         head = self._heads.get(url) or self._head(url)
         own = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         request = b"%b%bContent-Length: %d\r\n\r\n%b" % (head, own.encode("ascii"), len(content), content)
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                return await connection.ask(request)
-        except TimeoutError:
-            raise AnswerLost("no answer in time") from None
+        return await connection.ask(request, self._timeout_s)
 
     async def close(self) -> None:
         for connection in self._connections.values():
@@ -110,16 +106,18 @@ class _Connection(asyncio.Protocol):
         self.abort()
         return False
 
-    async def ask(self, request: bytes) -> Answer:
-        transport = self._transport
+    async def ask(self, request: bytes, timeout_s: float) -> Answer:
+        transport, loop = self._transport, asyncio.get_running_loop()
         if transport is None:
             raise NotSent("the connection is gone")
-        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Answer] = loop.create_future()
         self._answer = answer
         transport.write(request)
+        timer = loop.call_later(timeout_s, self._lose, "no answer in time")
         try:
             return await answer
         finally:
+            timer.cancel()
             self._used_s = monotonic()
             if self._answer is not None:
                 self.abort()

@@ -58,6 +58,12 @@ async def _leave_as_is(_connection: object) -> None:
     """Nobody changes a session's state through the pool; asyncpg's own reset costs a round trip per statement."""
 
 
+async def clock_us(source: Source) -> int:
+    """The server's time, in microseconds since 1970."""
+    found: int = await source.fetchval("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
+    return found
+
+
 async def connect(url: str, *, application_name: str, statement_timeout_ms: int) -> Connection:
     """Open one connection for an owner that must notice when it breaks."""
     return await asyncpg.connect(

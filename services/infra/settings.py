@@ -31,4 +31,6 @@ class ServiceSettings(BaseSettings):
     sentry_dsn: SecretStr | None = None
     release: str = Field(default="", max_length=200, pattern=r"^[A-Za-z0-9._@+-]*$")
     environment: str = Field(default="local", pattern="^[a-z][a-z0-9-]{0,62}$")
+    # How long a request may take to arrive, and a client to take what does not fit into the buffers of its connection.
+    request_timeout_s: int = Field(default=20, ge=1, le=300)
     shutdown_timeout_s: int = Field(default=10, ge=1, le=300)

@@ -1,7 +1,7 @@
 """What every HTTP service shares: the body limit, request ids, the internal credential, and how a server runs.
 
 Everything here is plain ASGI. Bodies are bounded before anything parses them, whether or not the client declares a
-length.
+length; how long they may take is bounded by ``http_protocol.py``.
 """
 
 import asyncio
@@ -20,6 +20,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.infra.gate import Gate, behind
+from services.infra.http_protocol import patient
 from services.infra.request_ids import REQUEST_ID_HEADER, request_id
 from services.infra.settings import ServiceSettings
 from services.infra.websocket import PING_INTERVAL_S, PING_TIMEOUT_S, FramingProtocol
@@ -106,9 +107,13 @@ def internal_credential(settings: ServiceSettings) -> dict[str, str]:
 
 
 def shows_internal_credential(request: Request, settings: ServiceSettings) -> bool:
+    return is_internal_credential(request.headers.get("Authorization", ""), settings)
+
+
+def is_internal_credential(authorization: str, settings: ServiceSettings) -> bool:
     """Compare in constant time."""
     expected = internal_credential(settings)["Authorization"]
-    return hmac.compare_digest(request.headers.get("Authorization", "").encode(), expected.encode())
+    return hmac.compare_digest(authorization.encode(), expected.encode())
 
 
 BeforeShutdown = Callable[[], Awaitable[None]]
@@ -136,6 +141,7 @@ def run(
     ``before_shutdown`` is awaited then, while requests are still served and WebSockets open. With ``tls`` the same
     application, with all it holds, and the same limits are behind two ports.
     """
+    patience_s = settings.request_timeout_s
     config = uvicorn.Config(
         app,
         host=settings.host,
@@ -149,7 +155,7 @@ def run(
         timeout_graceful_shutdown=settings.shutdown_timeout_s,
         limit_concurrency=MAX_CONNECTIONS,
         backlog=LISTEN_BACKLOG,
-        http="httptools" if gate is None else behind(gate),  # type: ignore[arg-type]
+        http=patient(patience_s) if gate is None else behind(gate, patience_s),  # type: ignore[arg-type]
         h11_max_incomplete_event_size=MAX_HEADER_BYTES,
         ws=FramingProtocol,
         ws_max_size=MAX_MESSAGE_BYTES,

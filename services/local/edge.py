@@ -34,6 +34,7 @@ from services.local.page import Page
 from services.trading.app import before_shutdown, create_app
 from services.trading.settings import TradingSettings
 
+API: Final = "/api/"
 MAX_BODY_BYTES: Final = 64 * 1024
 CONNECT_TIMEOUT_S: Final = 1.0
 # Hashing passwords takes its turn.
@@ -101,6 +102,10 @@ class Edge:
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].startswith(API):
+            # Nothing else is there, and orders should not wait for us to find that out.
+            await self._trading(scope, receive, send)
+            return
         forwarder = self._forwarder(scope)
         if forwarder is not None:
             await forwarder(scope, receive, send)

@@ -1,7 +1,7 @@
 """Which processes make up a local exchange, what each is told, and when it counts as ready.
 
 Everything listens on loopback or on a unix socket. Each service gets the database role of its own, so that the local
-run has the same rights as production.
+run has the same rights as production. The environment may tell one process alone something else (``_for_it_alone``).
 """
 
 import os
@@ -242,6 +242,7 @@ class Processes:
             "CROSSBOOK_LOG_LEVEL": os.environ.get("CROSSBOOK_LOG_LEVEL", "INFO"),
             "CROSSBOOK_SHUTDOWN_TIMEOUT_S": str(SHUTDOWN_TIMEOUT_S),
             **settings,
+            **_for_it_alone(name),
         }
         return ChildSpec(
             name=name,
@@ -273,6 +274,14 @@ class Processes:
         except httpx.HTTPError:
             return False
         return response.status_code == httpx.codes.OK
+
+
+def _for_it_alone(name: str) -> dict[str, str]:
+    """``CROSSBOOK_ENGINE1__CROSSBOOK_LEASE_TTL_MS`` is what the process engine1 finds as ``CROSSBOOK_LEASE_TTL_MS``."""
+    prefix = f"CROSSBOOK_{name.upper()}__"
+    return {
+        variable.removeprefix(prefix): value for variable, value in os.environ.items() if variable.startswith(prefix)
+    }
 
 
 def _soon(is_ready: Callable[[], bool]) -> Callable[[], Awaitable[bool]]:

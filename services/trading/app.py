@@ -5,6 +5,7 @@ import contextlib
 import os
 import signal
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
@@ -17,9 +18,11 @@ from starlette.types import Receive, Scope, Send
 
 from services.infra import postgres, redis, telemetry
 from services.infra.addresses import client_address
+from services.infra.clock import COMPARE_EVERY_S, SetClock
 from services.infra.direct import DirectApp, Outgoing
 from services.infra.links import add_links
 from services.infra.memory import settle_memory
+from services.infra.postgres import Pool
 from services.infra.tasks import end
 from services.infra.web import BodyLimit, RequestId
 from services.trading import errors, metrics, openapi
@@ -107,9 +110,11 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         size=settings.database_pool_size,
         statement_timeout_ms=settings.query_timeout_ms,
     )
+    clock = SetClock()
+    await clock.compare(partial(postgres.clock_us, pool))
     history = History(pool, await open_replica(settings))
     gate: TradingGate = app.state.gate
-    gateway, principals = Gateway(settings, shedding=gate.orders), Principals(settings, client)
+    gateway, principals = Gateway(settings, clock=clock, shedding=gate.orders), Principals(settings, client)
     present = Present(pool)
     markets, feed, hub = Markets(pool), Feed(pool, client), Hub(settings.max_subscriptions)
     books, tape = Books(feed, gateway, JournalHead(pool)), Tape(feed, pool)
@@ -133,6 +138,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         books,
         user_data,
         back_office,
+        clock,
         gate,
         limits,
     )
@@ -141,6 +147,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         asyncio.create_task(gateway.run()),
         asyncio.create_task(principals.run()),
         asyncio.create_task(history.run()),
+        asyncio.create_task(_set_clock(clock, pool)),
         asyncio.create_task(present.floors.run()),
     ]
     await feed.start()
@@ -162,6 +169,14 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     history.close()
     await pool.close()
     await client.aclose()
+
+
+async def _set_clock(clock: SetClock, pool: Pool) -> None:
+    """For the life of the process; while the database does not answer, the last correction holds."""
+    while True:
+        await asyncio.sleep(COMPARE_EVERY_S)
+        with contextlib.suppress(*postgres.FAILURES):
+            await clock.compare(partial(postgres.clock_us, pool))
 
 
 def _end_process_on_failure(running: asyncio.Task[None]) -> None:

@@ -21,6 +21,7 @@ from starlette.requests import ClientDisconnect
 
 from services.infra import postgres
 from services.infra.addresses import client_address
+from services.infra.clock import Clock
 from services.infra.direct import Handler, Incoming, Outgoing
 from services.infra.postgres import Pool
 from services.infra.web import BodyTooLarge
@@ -85,6 +86,7 @@ class Services:
     books: Books
     user_data: UserData
     back_office: BackOffice
+    clock: Clock
     gate: TradingGate
     limits: Limits | None = None
 
@@ -180,7 +182,7 @@ async def _respond(endpoint: Endpoint[Any], services: Services, incoming: Incomi
         await tally.arrive(client_address(incoming.scope, services.settings.trusted_proxies), query, body)
     unit = _time_unit(incoming)
     parameters = read_parameters(query, body)
-    now_us = time.time_ns() // 1000
+    now_us = services.clock()
     caller = NOBODY
     if endpoint.security is not Security.NONE:
         caller = await _authenticate(services, endpoint, incoming, parameters, query, body, now_us)

@@ -139,10 +139,12 @@ class Feed:
             self.is_live = True
             if not found:
                 return
-            for identifier, fields in _entries(found):
-                self._deliver(self._decode(identifier, fields))
+            first, *others = _entries(found)
+            self._deliver(self._decode(*first))
+            for identifier, fields in others:
                 # Listeners may have much to send: others get their turn between entries.
                 await asyncio.sleep(0)
+                self._deliver(self._decode(identifier, fields))
 
     def _decode(self, identifier: bytes, fields: dict[bytes, bytes]) -> JournalEntry:
         sequence = sequence_of(identifier)

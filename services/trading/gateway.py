@@ -76,9 +76,9 @@ class _Waiting:
 
 def _account_of(request: Request) -> int:
     """Whose turn it takes."""
-    if isinstance(request, CheckOrder):
+    if type(request) is CheckOrder:
         request = request.order
-    elif isinstance(request, ReplaceOrder):
+    elif type(request) is ReplaceOrder:
         request = request.cancel
     account_id: int = getattr(request, "account_id", _NOBODY)
     return account_id
@@ -156,6 +156,8 @@ class Gateway:
         self._depth += 1
         self._arrived.set()
         reply = await waiting.answer
+        if isinstance(reply, Applied):
+            return reply
         if isinstance(reply, Refused):
             raise REFUSALS[reply.reason]
         if isinstance(reply, Failed):

@@ -28,6 +28,7 @@ SELECT coalesce((SELECT max(sequence) FROM exchange.markets), 0),
     coalesce((SELECT max(sequence) FROM exchange.venue), 0),
     coalesce((SELECT max(sequence) FROM exchange.venue_standing), 0)
 """
+_CHANGES: Final = frozenset({MarketDefined, MarketStatusSet, VenueStatusSet})
 _encoder: Final = msgspec.json.Encoder()
 
 
@@ -74,7 +75,7 @@ class Markets:
         """For the feed."""
         for events in entry.events:
             for event in events:
-                if isinstance(event, MarketDefined | MarketStatusSet | VenueStatusSet):
+                if type(event) in _CHANGES:
                     self._changed_s = time.monotonic()
 
     async def all(self) -> dict[str, Market]:

@@ -6,6 +6,7 @@ is kept and every request asks auth.
 """
 
 import asyncio
+import random
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
@@ -50,6 +51,9 @@ _KEY_SET_TTL_S: Final = 60.0
 _KEY_SET_MIN_INTERVAL_S: Final = 1.0
 # A timer further away would only be kept for nothing; whoever is still here by then is looked at again.
 _TIMER_S_MAX: Final = 30 * 24 * 60 * 60.0
+_RENEW_AGAIN_S: Final = 1.0
+# In which part of its time an entry that is in use is asked for anew.
+_RENEWED_WITHIN: Final = (0.5, 0.9)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
@@ -328,16 +332,24 @@ def _digest(token: str) -> str:
     return f"external-{sha256(token.encode(errors='surrogatepass')).hexdigest()}"
 
 
+class _Entry(NamedTuple, Generic[T]):
+    ends_s: float
+    renew_s: float
+    answer: T | None
+
+
 class _Kept(Generic[T]):
     """Answers kept for ``ttl_s``, at most ``MAX_ENTRIES``, the least recently used dropped first.
 
     Concurrent questions about one name share one request. "Unknown" is kept too, or guesses would all reach auth.
+    What is still in use is asked for anew before it ends, at a time drawn for each: nobody waits, and what was asked
+    for together, as after a restart, does not come due together.
     """
 
     def __init__(self, ttl_s: float) -> None:
         self._ttl_s = ttl_s
         self._keeping = False
-        self._entries: OrderedDict[str, tuple[float, T | None]] = OrderedDict()
+        self._entries: OrderedDict[str, _Entry[T]] = OrderedDict()
         self._asking: dict[str, asyncio.Future[T | None]] = {}
 
     def set_keeping(self, keeping: bool) -> None:
@@ -351,25 +363,38 @@ class _Kept(Generic[T]):
         self._asking.pop(name, None)
 
     async def get(self, name: str, ask: Callable[[], Awaitable[T | None]]) -> T | None:
-        entry = self._entries.get(name)
-        if entry is not None and entry[0] > time.monotonic():
+        entry, now_s = self._entries.get(name), time.monotonic()
+        if entry is not None and entry.ends_s > now_s:
             _KEPT.inc()
             self._entries.move_to_end(name)
-            return entry[1]
+            if entry.renew_s <= now_s and name not in self._asking:
+                self._ask(name, ask)
+            return entry.answer
         asking = self._asking.get(name)
         if asking is None:
-            _ASKED.inc()
-            asking = self._asking[name] = asyncio.ensure_future(ask())
-            asking.add_done_callback(lambda done: self._keep(name, done))
+            asking = self._ask(name, ask)
         else:
             _SHARED.inc()
         return await asyncio.shield(asking)
 
-    def _keep(self, name: str, asked: asyncio.Future[T | None]) -> None:
+    def _ask(self, name: str, ask: Callable[[], Awaitable[T | None]]) -> "asyncio.Future[T | None]":
+        _ASKED.inc()
+        asking = self._asking[name] = asyncio.ensure_future(ask())
+        asking.add_done_callback(lambda done: self._keep(name, done))
+        return asking
+
+    def _keep(self, name: str, asked: "asyncio.Future[T | None]") -> None:
+        # Looked at in any case: it may be that nobody waits for it.
+        has_failed = asked.cancelled() or asked.exception() is not None
         if self._asking.get(name) is not asked:
             return
         del self._asking[name]
-        if self._keeping and not asked.cancelled() and asked.exception() is None:
-            self._entries[name] = (time.monotonic() + self._ttl_s, asked.result())
+        now_s, entry = time.monotonic(), self._entries.get(name)
+        if has_failed:
+            if entry is not None:
+                self._entries[name] = entry._replace(renew_s=now_s + _RENEW_AGAIN_S)
+        elif self._keeping:
+            renew_s = now_s + self._ttl_s * random.uniform(*_RENEWED_WITHIN)  # noqa: S311
+            self._entries[name] = _Entry(now_s + self._ttl_s, renew_s, asked.result())
             if len(self._entries) > MAX_ENTRIES:
                 self._entries.popitem(last=False)

@@ -39,16 +39,12 @@ NO_TRADE_GROUP = -1
 NOT_YET = -1
 BASIS_POINT_E8 = 10_000
 
-_OF_ONE_ORDER: Final = (
-    OrderAccepted,
-    OrderExpired,
-    OrderCanceled,
-    OrderBeganTrailing,
-    OrderTriggered,
-    OrderAmended,
+# By type: most events of a command are of neither kind, and to ask each whether it is an instance of one of eight
+# costs more than the rest of a reply.
+_OF_TWO_ORDERS: Final = frozenset({OrderFilled, MatchPrevented})
+_OF_ONE_ORDER: Final = frozenset(
+    {OrderAccepted, OrderExpired, OrderCanceled, OrderBeganTrailing, OrderTriggered, OrderAmended}
 )
-
-_OF_TWO_ORDERS: Final = (OrderFilled, MatchPrevented)
 
 _details: Final = msgspec.json.Decoder(OrderDetails)
 _list_orders: Final = msgspec.json.Decoder(tuple[tuple[int, str], ...])
@@ -57,13 +53,14 @@ _list_orders: Final = msgspec.json.Decoder(tuple[tuple[int, str], ...])
 def final_state(applied: Applied, order_id: int) -> OrderState:
     """The order as it stood after the command."""
     for event in reversed(applied.events):
-        if isinstance(event, _OF_ONE_ORDER):
-            if event.order.order_id == order_id:
-                return event.order
-        elif isinstance(event, _OF_TWO_ORDERS):
-            for order in (event.maker, event.taker):
-                if order.order_id == order_id:
-                    return order
+        orders: tuple[OrderState, ...] = ()
+        if type(event) in _OF_ONE_ORDER:
+            orders = (event.order,)  # type: ignore[union-attr, assignment]
+        elif type(event) in _OF_TWO_ORDERS:
+            orders = (event.maker, event.taker)  # type: ignore[union-attr]
+        for order in orders:
+            if order.order_id == order_id:
+                return order
     raise AssertionError("an applied command reports the order it is about")
 
 
@@ -126,14 +123,14 @@ def order_full(order: OrderState, applied: Applied, market: Market, unit: Unit) 
             "tradeId": event.trade_id,
         }
         for event in applied.events
-        if isinstance(event, OrderFilled) and event.taker.order_id == order.order_id
+        if type(event) is OrderFilled and event.taker.order_id == order.order_id
     ]
     body = order_result(order, unit)
     body["fills"] = fills
     prevented = [
         _prevented_within(event)
         for event in applied.events
-        if isinstance(event, MatchPrevented) and event.taker.order_id == order.order_id
+        if type(event) is MatchPrevented and event.taker.order_id == order.order_id
     ]
     if prevented:
         body["preventedMatches"] = prevented

@@ -4,9 +4,11 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
+from prometheus_client import REGISTRY
 from starlette.types import Message, Scope
 
 from services.infra.direct import DirectApp, Incoming, Outgoing
+from services.infra.measured import counted
 
 LIMIT_BYTES = 10
 TOO_LARGE = Outgoing(b"too large", 413)
@@ -25,7 +27,7 @@ async def too_large(_scope: Scope) -> Outgoing:
 def app() -> DirectApp:
     app = DirectApp(limit_bytes=LIMIT_BYTES, too_large=too_large)
     app.add_direct_route("POST", "/echo", echo)
-    app.add_direct_route("GET", "/echo", echo)
+    app.add_direct_route("GET", "/echo", counted("GET /echo", echo), summary="Echo", tags=["echo"])
 
     @app.get("/other")
     async def other() -> dict[str, str]:
@@ -86,6 +88,24 @@ async def test_a_body_past_the_limit_is_refused(http: httpx.AsyncClient, pieces:
 async def test_a_declared_length_is_enough_to_refuse(http: httpx.AsyncClient) -> None:
     answer = await http.get("/echo", headers={"Content-Length": "11"})
     assert answer.status_code == 413
+
+
+async def test_a_documented_route_is_in_openapi_and_others_are_not(app: DirectApp) -> None:
+    document = app.openapi()
+    assert set(document["paths"]) == {"/echo", "/other"}
+    assert set(document["paths"]["/echo"]) == {"get"}
+    assert document["paths"]["/echo"]["get"]["operationId"] == "echo_echo_get"
+
+
+async def test_a_direct_route_can_be_counted(http: httpx.AsyncClient) -> None:
+    def count(status: str) -> float:
+        labels = {"route": "GET /echo", "status": status}
+        return REGISTRY.get_sample_value("crossbook_http_replies_total", labels) or 0.0
+
+    before = count("201"), count("413")
+    await http.get("/echo")
+    await http.request("GET", "/echo", content=in_pieces(b"x" * 11))
+    assert (count("201"), count("413")) == (before[0] + 1, before[1] + 1)
 
 
 async def test_nobody_answers_a_client_that_left(app: DirectApp) -> None:

@@ -12,6 +12,8 @@ from starlette.types import Receive, Scope, Send
 
 from services.infra.gate import IGNORED_BYTES_MAX, GateKeeper, behind
 
+REQUEST_TIMEOUT_S = 30.0
+
 Wire = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
@@ -58,7 +60,7 @@ async def serving(gate: Turnstile, limit: int | None = None) -> AsyncIterator[in
     config = uvicorn.Config(
         keeper,
         port=0,
-        http=behind(gate),  # type: ignore[arg-type]
+        http=behind(gate, REQUEST_TIMEOUT_S),  # type: ignore[arg-type]
         log_config=None,
         lifespan="off",
         limit_concurrency=limit,

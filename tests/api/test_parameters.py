@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 from typing import Any
-from urllib.parse import quote_plus, urlencode
+from urllib.parse import parse_qsl, quote_plus, urlencode
 
 import pytest
 from hypothesis import given
@@ -77,6 +77,16 @@ def test_a_repeat_within_query_or_body_is_refused(parameters: dict[str, str], re
     for query, body in ((encoded, b""), (b"", encoded)):
         with pytest.raises(DialectError, match="Duplicate values for a parameter detected"):
             read_parameters(query, body)
+
+
+@given(st.text(alphabet="ab=&.", max_size=30))
+def test_what_needs_no_decoding_is_read_as_what_does(text: str) -> None:
+    pairs = parse_qsl(text, keep_blank_values=True)
+    if len(dict(pairs)) < len(pairs):
+        with pytest.raises(DialectError):
+            read_parameters(text.encode(), b"")
+    else:
+        assert read_parameters(text.encode(), b"") == dict(pairs)
 
 
 def test_the_number_of_parameters_is_limited() -> None:

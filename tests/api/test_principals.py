@@ -12,7 +12,9 @@ from redis.exceptions import RedisError
 
 from services.infra import redis
 from services.infra.tokens import API_KEY_CHANGED_PREFIX, AUTH_CHANGED_CHANNEL
-from services.trading.principals import Principals
+from services.trading import errors
+from services.trading import principals as principals_module
+from services.trading.principals import Principals, _Kept
 from services.trading.settings import TradingSettings
 from tests.api.member import Member
 from tests.replica.standby import until
@@ -94,6 +96,35 @@ async def test_auth_is_asked_once_by_many_and_again_after_a_change(system: Runni
         await until(are_asked_for)
         assert answered[-1] == ASKED
         assert await are_kept()
+
+
+async def test_what_is_in_use_is_asked_for_anew_and_nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(principals_module, "_RENEWED_WITHIN", (0.0, 0.0))
+    kept = _Kept[int](60)
+    kept.set_keeping(True)
+    asked: list[asyncio.Future[int]] = []
+
+    def ask() -> asyncio.Future[int]:
+        asked.append(asyncio.get_running_loop().create_future())
+        return asked[-1]
+
+    first = asyncio.create_task(kept.get("name", ask))
+    await asyncio.sleep(0)
+    asked[0].set_result(1)
+    assert await first == 1
+    # Once for all, and answered meanwhile from what there is.
+    assert [await kept.get("name", ask) for _ in range(3)] == [1, 1, 1]
+    assert len(asked) == 2
+    # A failure is nobody's; the next try is not at once.
+    asked[1].set_exception(errors.UNAVAILABLE)
+    await asyncio.sleep(0)
+    assert [await kept.get("name", ask) for _ in range(3)] == [1, 1, 1]
+    assert len(asked) == 2
+    await asyncio.sleep(principals_module._RENEW_AGAIN_S)
+    assert await kept.get("name", ask) == 1
+    asked[2].set_result(2)
+    await asyncio.sleep(0)
+    assert await kept.get("name", ask) == 2
 
 
 async def test_nothing_is_kept_while_changes_cannot_be_heard(system: RunningSystem, opened: Opened) -> None:

@@ -5,6 +5,8 @@ from urllib.parse import unquote
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from services.trading import errors
 from services.trading.errors import DialectError
@@ -77,6 +79,14 @@ def test_the_vectors_of_the_reference(payload: str, signature: str) -> None:
 )
 def test_the_payload_is_what_was_received_without_the_signature(query: bytes, body: bytes, payload: bytes) -> None:
     assert signed_payload(query, body) == payload
+
+
+@given(
+    st.lists(st.sampled_from([b"a=1", b"", b"signature=x", b"xsignature=y", b"signature", b"signature="]), max_size=6)
+)
+def test_every_signature_is_left_out_wherever_it_is(pairs: list[bytes]) -> None:
+    rest = [pair for pair in pairs if not pair.startswith(b"signature=")]
+    assert signed_payload(b"&".join(pairs), b"") == b"&".join(rest)
 
 
 @pytest.mark.parametrize(
@@ -185,8 +195,8 @@ def test_the_order_of_parameters_is_signed_too(trader: Trader) -> None:
 
 def test_either_case_of_the_signature(trader: Trader) -> None:
     query, signature = trader.signed("").rsplit("=", 1)
-    for given in (signature.lower(), signature.upper()):
-        succeeded(trader.send_raw("GET", "account", f"{query}={given}"))
+    for spelled in (signature.lower(), signature.upper()):
+        succeeded(trader.send_raw("GET", "account", f"{query}={spelled}"))
 
 
 def test_a_timestamp_in_microseconds(trader: Trader) -> None:

@@ -84,6 +84,20 @@ async def test_a_stale_epoch_writes_nothing(start_engine: StartEngine, database:
             await submit(engine, limit(ALICE, Side.BUY, 10))
 
 
+async def test_what_comes_after_the_lease_expired_writes_nothing(
+    start_engine: StartEngine, database: Connection
+) -> None:
+    """Nobody else has taken over: the engine leads again, and does what it is asked then."""
+    async with start_engine() as engine:
+        await fund(engine, ALICE)
+        before = await database.fetchval("SELECT count(*) FROM exchange.journal")
+        await database.execute("UPDATE exchange.engine_lease SET expires_at = clock_timestamp()")
+        assert await submit(engine, limit(ALICE, Side.BUY, 10)) == [Failed(FailureKind.UNKNOWN)]
+        assert await database.fetchval("SELECT count(*) FROM exchange.journal") == before
+        await until(lambda: engine.active is not None)
+        assert isinstance((await submit(engine, limit(ALICE, Side.BUY, 10)))[0], Applied)
+
+
 async def test_warming_up_changes_nothing(
     start_engine: StartEngine, settings: EngineSettings, database: Connection
 ) -> None:

@@ -66,6 +66,9 @@ class Database:
         self._listeners: dict[int, asyncio.Event] = {}
         self._sessions = 0
 
+    def time_us(self) -> int:
+        return self._clock()
+
     def read_lease(self) -> tuple[int, bool]:
         return self.epoch, self.expires_us < self._clock()
 
@@ -83,7 +86,8 @@ class Database:
 
     def settle(self, row: JournalRow, projection: Projection, lease_ttl_ms: int) -> bool:
         """Everything or nothing; False, and nothing, when the fence does not hold."""
-        if self.checks_fence and (self.epoch, self.sequence) != (row.epoch, row.sequence - 1):
+        is_next = (self.epoch, self.sequence) == (row.epoch, row.sequence - 1)
+        if self.checks_fence and not (is_next and self.expires_us >= self._clock()):
             return False
         self.sequence, self.journal_hash = row.sequence, row.hash
         self.expires_us = self._clock() + lease_ttl_ms * 1000
@@ -212,6 +216,9 @@ class ModelSession:
         what = f"settle {row.sequence} of epoch {row.epoch}"
         if not await self._ask(what, lambda: self._database.settle(row, projection, lease_ttl_ms)):
             raise LeaseLost
+
+    async def clock_us(self) -> int:
+        return await self._ask("read clock", self._database.time_us)
 
     async def movements_done(self, references: list[str]) -> dict[str, Moved]:
         return await self._ask("movements done", lambda: self._database.movements_done(references))

@@ -6,6 +6,7 @@ would.
 """
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,7 @@ from services.engine.app import carry_out
 from services.engine.journal import JournalCorrupt
 from services.engine.runner import ActiveEngine, Engine
 from services.engine.settings import EngineSettings
+from services.infra.clock import COMPARE_EVERY_S, SetClock
 from services.infra.lean_post import Answer
 from services.infra.postgres import FAILURES, Pool
 from services.trading import errors
@@ -157,16 +159,18 @@ class TradingHost:
     async def _run(self) -> None:
         world = self._world
         network = FaultyNetwork(world, TRADING_SETTINGS.gateway_timeout_ms / 1000)
+        clock = SetClock(lambda: world.clock_us(self.process))
         self.gateway = gateway = Gateway(
             world.trading_settings,
             network,
-            clock=lambda: world.clock_us(self.process),
+            clock=clock,
             name=self.process.name,
             shedding=Overloaded() if world.seed % 3 == 0 else None,
         )
         pool = JournalReader(world.database, FaultyDatabase(world, self.process, world.database))
         feed = Feed(cast("Pool", pool), cast("Redis", ModelRedis(world.cache, FaultyRedis(world, self.process))))
         running = asyncio.create_task(gateway.run())
+        setting = asyncio.create_task(self._set_clock(clock, pool))
         while True:
             try:
                 await feed.start()
@@ -188,7 +192,14 @@ class TradingHost:
             await feed.run()
         except Exception as error:
             world.fail(f"the feed broke: {error!r}")
-        await running
+        await asyncio.gather(running, setting)
+
+    @staticmethod
+    async def _set_clock(clock: SetClock, pool: "JournalReader") -> None:
+        while True:
+            with contextlib.suppress(*FAILURES):
+                await clock.compare(pool.clock_us)
+            await asyncio.sleep(COMPARE_EVERY_S)
 
 
 class Overloaded(Shedding):
@@ -202,11 +213,14 @@ class Overloaded(Shedding):
 
 
 class JournalReader:
-    """The two statements the feed sends to its pool."""
+    """The statements that a trading process sends to its pool."""
 
     def __init__(self, database: Database, conduct: FaultyDatabase) -> None:
         self._database = database
         self._conduct = conduct
+
+    async def clock_us(self) -> int:
+        return await self._conduct.carry_out(0, "read clock", self._database.time_us)
 
     async def fetchval(self, _sql: str) -> int:
         return await self._conduct.carry_out(0, "journal head", lambda: self._database.sequence)

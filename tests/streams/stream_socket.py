@@ -24,6 +24,7 @@ class StreamSocket:
         self._ids = itertools.count(1)
         self._answers: dict[object, asyncio.Future[Json]] = {}
         self._arrived = asyncio.Condition()
+        self._has_ended = False
 
     async def ask(self, method: str, *parameters: object) -> Any:
         """The result of one control request."""
@@ -52,9 +53,11 @@ class StreamSocket:
                 await self._arrived.wait()
 
     async def next_event(self, timeout_s: float = TIMEOUT_S) -> Any:
-        """Take the oldest event."""
+        """Take the oldest event; raise ConnectionError when the connection ends before there is one."""
         async with asyncio.timeout(timeout_s), self._arrived:
             while not self.events:
+                if self._has_ended:
+                    raise ConnectionError("the server closed the connection")
                 await self._arrived.wait()
             return self.events.pop(0)
 
@@ -72,6 +75,9 @@ class StreamSocket:
                     self._arrived.notify_all()
         except ConnectionClosed:
             pass
+        async with self._arrived:
+            self._has_ended = True
+            self._arrived.notify_all()
 
 
 @asynccontextmanager

@@ -6,58 +6,14 @@ from collections.abc import Callable
 
 import httpx
 import pytest
-from websockets.exceptions import InvalidHandshake
 
 from tests.api.trader import API_KEY_HEADER, Trader, encode
 from tests.running import RunningSystem
-from tests.streams.api_socket import Json
-from tests.streams.follower import Follower, cursor_of, following, resume_of
+from tests.streams.follower import cursor_of
+from tests.streams.listener import Listener
 
 PATIENCE_S = 120.0
 SYMBOL = "ETHUSDT"
-_NOT_THERE = (OSError, InvalidHandshake, ConnectionError, TimeoutError)
-
-
-class Listener:
-    """Follows an account whatever happens, and keeps every event it was ever told."""
-
-    def __init__(self, system: RunningSystem, account: Trader) -> None:
-        self._system = system
-        self._account = account
-        self._resume: str | None = None
-        self.began = asyncio.Event()
-        self.heard: list[Json] = []
-        self._heard_more = asyncio.Event()
-
-    async def has_heard_of(self, orders: int) -> None:
-        """And of the balances after them."""
-        while sum("i" in event for event in self.heard) < orders or self.heard[-1]["e"] != "outboundAccountPosition":
-            self._heard_more.clear()
-            await self._heard_more.wait()
-
-    async def run(self) -> None:
-        while True:
-            with contextlib.suppress(*_NOT_THERE):
-                resume = {} if self._resume is None else {"resume": self._resume}
-                async with following(self._system.base_url, self._account, **resume) as follower:
-                    self._resume = self._resume or str(follower.result["journalSequence"])
-                    self.began.set()
-                    await self._listen(follower)
-            await asyncio.sleep(0.05)
-
-    async def _listen(self, follower: Follower) -> None:
-        """Until the connection breaks."""
-        while True:
-            taking = asyncio.ensure_future(follower.socket.pushed.get())
-            broken = asyncio.ensure_future(follower.socket.connection.wait_closed())
-            await asyncio.wait((taking, broken), return_when=asyncio.FIRST_COMPLETED)
-            broken.cancel()
-            if not taking.done():
-                taking.cancel()
-                return
-            self.heard.append(taking.result()["event"])
-            self._resume = resume_of(self.heard[-1])
-            self._heard_more.set()
 
 
 @pytest.mark.parametrize("victim", ["engine", "trading", "redis"])
@@ -66,7 +22,7 @@ async def test_what_was_committed_is_told_once(victim: str, start_system: Callab
     account = system.create_account({"USDT": "1000000"})
     with httpx.Client(base_url=system.base_url, timeout=20, trust_env=False) as http:
         trader = Trader(http, account)
-        listener = Listener(system, trader)
+        listener = Listener(system.base_url, trader)
         listening = asyncio.create_task(listener.run())
         await asyncio.wait_for(listener.began.wait(), PATIENCE_S)
         for _ in range(2):

@@ -193,7 +193,7 @@ class UserDataStreams:
 
     def _hear(self, entry: JournalEntry) -> None:
         for events in entry.events:
-            if events and isinstance(events[0], MarketDefined):
+            if events and type(events[0]) is MarketDefined:
                 self._markets[events[0].market.symbol] = events[0].market
         for unit, accounts in self._followers.items():
             if accounts:

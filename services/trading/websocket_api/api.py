@@ -142,7 +142,7 @@ async def _answer(session: Session, request: Request, route: str, charge: Charge
 async def _perform(
     session: Session, endpoint: Endpoint[Any], request: Request, logon: Logon | None, tally: Tally | None
 ) -> Any:
-    now_us = time.time_ns() // 1000
+    now_us = session.services.clock()
     caller = NOBODY
     if endpoint.security is not Security.NONE:
         caller = await session.caller(request, endpoint, logon, now_us)

@@ -7,7 +7,6 @@ Beyond the dialect a subscription may ``resume`` after an event's cursor, and a 
 its access token (``userDataStream.subscribe.bearer``).
 """
 
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
@@ -57,7 +56,7 @@ class SessionMethod(NamedTuple, Generic[P]):
 async def perform(session: Session, method: SessionMethod[Any], request: Request, _tally: Tally | None) -> Any:
     own = {name: value for name, value in request.parameters.items() if name not in _SIGNING_PARAMETERS}
     parameters = validate(method.parameters, own)
-    return await method.handler(Ask(session, request, parameters, time.time_ns() // 1000))
+    return await method.handler(Ask(session, request, parameters, session.services.clock()))
 
 
 # Sessions
