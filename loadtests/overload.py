@@ -1,18 +1,23 @@
 """``python -m loadtests.overload``: what is left of an exchange that is asked for five times what it can do.
 
 First a closed loop finds the peak. Then an open loop offers a multiple of it: what is accepted must still be at least
-80 % of the peak, and everything else must be refused with a definite answer (503, -1008). At last one account floods
-the exchange while others trade as they always do: those must get through as if nobody flooded.
+80 % of the peak, and everything else must be refused with a definite answer (503, -1008). Then one account floods the
+exchange while others trade as they always do: those must get through as if nobody flooded. At last the database stands
+still for a moment, now and then, under a load that the exchange can bear: nobody may be refused for that.
 """
 
 import asyncio
+import contextlib
 import itertools
 import os
+import signal
 import sys
+import time
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import msgspec
+import psutil
 import typer
 import uvloop
 
@@ -34,6 +39,10 @@ CONNECTIONS: Final = 256
 FLOOD_CONNECTIONS: Final = 400
 SEED: Final = 5
 SHOWN_CORES: Final = 0.05
+# The load of the goal, or less where the peak is not twice that; how long PostgreSQL stands still, and how often.
+BEARABLE_PER_S: Final = 500.0
+STANDSTILL_S: Final = 0.3
+STANDSTILL_EVERY_S: Final = 2.0
 _phases = itertools.count(1)
 
 
@@ -79,6 +88,10 @@ def overload(
         figures["shortcomings"] = shortcomings
         parameters = {"multiple": multiple, "seconds": seconds}
         typer.echo(results.write(directory, results.Result("overload", environment, parameters, figures)))
+        # Only who writes results needs the library that draws them.
+        from loadtests import plots
+
+        plots.draw(directory)
     if shortcomings:
         sys.exit(1)
 
@@ -95,6 +108,9 @@ def _judge(phases: dict[str, Phase]) -> list[str]:
         shortcomings.append(f"beside a flood others got {beside.accepted_per_s / alone.accepted_per_s:.0%}")
     if beside.refused_per_s:
         shortcomings.append(f"beside a flood {beside.refused_per_s}/s of others were refused")
+    still = phases["standing still"]
+    if still.refused_per_s:
+        shortcomings.append(f"{still.refused_per_s}/s were refused because the database stood still for a moment")
     # What the flooder is told besides (too many open orders, say) is its own affair.
     shortcomings += [f"{name}: {phase.errors}" for name, phase in phases.items() if phase.errors and name != "flood"]
     return shortcomings
@@ -113,7 +129,30 @@ async def _measure(venue: Venue, multiple: float, seconds: float) -> dict[str, P
     await asyncio.sleep(0.5)
     phases["modest beside a flood"] = await _open(venue, others, modest, CONNECTIONS // 4, seconds)
     phases["flood"] = await flood
+    stopping = asyncio.create_task(_stand_still(venue.roots["postgres"]))
+    phases["standing still"] = await _open(
+        venue, others, min(BEARABLE_PER_S, peak.accepted_per_s / 2), CONNECTIONS, seconds
+    )
+    stopping.cancel()
     return phases
+
+
+async def _stand_still(postgres_pid: int) -> None:
+    """Stop every process of the server for a moment, again and again, as storage that does not answer would."""
+    while True:
+        await asyncio.sleep(STANDSTILL_EVERY_S)
+        # In a thread, so that it is not cancelled in between.
+        await asyncio.to_thread(_stand_still_once, psutil.Process(postgres_pid))
+
+
+def _stand_still_once(root: psutil.Process) -> None:
+    processes = [root, *root.children(recursive=True)]
+    for what in (signal.SIGSTOP, signal.SIGCONT):
+        for process in processes:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.send_signal(what)
+        if what is signal.SIGSTOP:
+            time.sleep(STANDSTILL_S)
 
 
 async def _closed(venue: Venue, traders: list[Trader], count: int, seconds: float) -> Phase:

@@ -129,6 +129,14 @@ def _takeover(axes: Axes, result: dict[str, Any]) -> None:
     axes.set_title(f"Orders acknowledged, {result['parameters']['rate']:.0f} requests/s, lines: what the logs say")
 
 
+def _overload(axes: Axes, result: dict[str, Any]) -> None:
+    for name, phase in result["figures"]["phases"].items():
+        if phase["accepted"] is not None:
+            _percentiles(axes, phase["accepted"], f"{name}: {phase['accepted_per_s']:,.0f}/s accepted")
+    axes.axhline(200, color="grey", linewidth=0.8, linestyle="--")
+    _percentile_axes(axes, "What was accepted (dashed: twice the objective)")
+
+
 def _growth(axes: Axes, result: dict[str, Any]) -> None:
     """Rate and processor time by size, relative to the smallest size; a dashed line grows as the logarithm does."""
     points = result["figures"]["points"]
@@ -232,4 +240,5 @@ _PLOTS: Final[dict[str, Callable[[Axes, dict[str, Any]], None]]] = {
         for axis in ("core_orders", "core_accounts", "core_markets", "open_orders", "accounts", "history")
     },
     "takeover": _takeover,
+    "overload": _overload,
 }

@@ -36,7 +36,7 @@ OPERATORS: Final = ("192.0.2.0/24",)
 # What an answer may take in this test, where the table says 15 to 60 s.
 TIMEOUT_S: Final = 4
 # And how often an address may ask auth, so that a flood is one on a slow machine too.
-AUTH_REQUESTS_PER_S: Final = 5
+AUTH_REQUESTS_PER_S: Final = 2
 START_TIMEOUT_S: Final = 30.0
 FLOOD: Final = 150
 _NGINX_MAIN: Final = """

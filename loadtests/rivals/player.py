@@ -81,18 +81,20 @@ class Player:
         self._busy = 0
         self._ends_s = 0.0
         self._stopped = False
+        self._connections: list[Connection] = []
+        self._reconnecting: set[asyncio.Task[None]] = set()
         self._drained = asyncio.Event()
         self._played = Played()
 
     async def play(self, steps: Sequence[Step], connection_count: int, limit_s: float) -> Played:
         """Play all steps, or as many as are begun within ``limit_s``."""
-        connections = await connect(HOST, self._port, connection_count)
+        self._connections = await connect(HOST, self._port, connection_count)
         self._steps = deque(steps)
         beating = asyncio.create_task(self._beat())
         with undisturbed_memory():
             started_s = time.perf_counter()
             self._ends_s = started_s + limit_s
-            for connection in connections:
+            for connection in tuple(self._connections):
                 self._take(connection)
             try:
                 async with asyncio.timeout(limit_s + DRAIN_TIMEOUT_S):
@@ -102,12 +104,19 @@ class Player:
             self._played.seconds = time.perf_counter() - started_s
         beating.cancel()
         await asyncio.gather(beating, return_exceptions=True)
-        for connection in connections:
+        for connection in self._connections:
             connection.close()
         return self._played
 
     def _take(self, connection: Connection) -> None:
-        step = self._next() if connection.is_usable and not self._stopped else None
+        if not connection.is_usable and not self._stopped:
+            # Some close it after an error of theirs; there shall be as many as were asked for.
+            self._busy += 1
+            task = asyncio.get_running_loop().create_task(self._connect_again())
+            self._reconnecting.add(task)
+            task.add_done_callback(self._reconnecting.discard)
+            return
+        step = self._next() if not self._stopped else None
         if step is None:
             if not self._busy:
                 self._drained.set()
@@ -116,6 +125,20 @@ class Player:
             self._unanswered.add(step.number)
         self._busy += 1
         self._send(connection, step, deque(self._dialect.requests(step)), [], time.perf_counter())
+
+    async def _connect_again(self) -> None:
+        try:
+            (connection,) = await connect(HOST, self._port, 1)
+        except OSError as error:
+            self._played.errors[f"not connected: {error}"] += 1
+            self._stopped = True
+            return
+        finally:
+            self._busy -= 1
+            if self._stopped and not self._busy:
+                self._drained.set()
+        self._connections.append(connection)
+        self._take(connection)
 
     def _next(self) -> Step | None:
         if time.perf_counter() >= self._ends_s:
