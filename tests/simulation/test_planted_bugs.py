@@ -158,7 +158,7 @@ def test_a_planted_bug_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> N
     options = plant(monkeypatch)
     for seed in range(SEEDS):
         outcome = run_seed(seed, **options)
-        if outcome.broken:
-            assert words in outcome.broken
+        # Another check may find it first: a standby that was led astray may lead before it has compared.
+        if outcome.broken and words in outcome.broken:
             return
     raise AssertionError(f"{SEEDS} seeds did not find it")
