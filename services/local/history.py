@@ -25,7 +25,6 @@ from services.local.verification import open_database
 
 # Counting and adding up a partition may take minutes.
 STATEMENT_TIMEOUT_MS: Final = 3_600_000
-EXTEND_TIMEOUT_MS: Final = 10_000
 
 history = typer.Typer(no_args_is_help=True, help="Partitions of orders and trades: look at them, drop old ones.")
 Url = Annotated[
@@ -92,21 +91,6 @@ def drop(
     ]
     lines = [f"{d.partition.table:<8}{_span(d.partition)}: {d.rows} rows dropped, {d.kept_rows} kept" for d in dropped]
     _print({"dropped": rows}, "\n".join(lines) or "No partition is older than that as a whole.", as_json=as_json)
-
-
-def extend_at(url: str) -> None:
-    """Make the next partitions, if nobody reads for so long that this would stop trading; the engine does it then."""
-
-    async def extend_now() -> None:
-        connection = await _connect(url, EXTEND_TIMEOUT_MS)
-        try:
-            await partitions.extend(connection)
-        except asyncpg.LockNotAvailableError:
-            return
-        finally:
-            await connection.close()
-
-    asyncio.run(extend_now())
 
 
 async def _extend(connection: Connection) -> dict[str, Ahead]:

@@ -12,7 +12,7 @@ from alembic import command
 from alembic.config import Config
 
 import migrations
-from services.local import history, role_passwords
+from services.local import ahead, role_passwords
 
 
 def upgrade(url: str, revision: str = "head") -> None:
@@ -30,7 +30,7 @@ def main() -> None:
     passwords = role_passwords.from_environment()
     upgrade(url)
     asyncio.run(role_passwords.set_passwords(url, passwords))
-    history.extend_at(url)
+    ahead.extend_at(url)
 
 
 if __name__ == "__main__":
