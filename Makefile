@@ -149,6 +149,9 @@ $(VENV)/%.stamp: requirements-%.lock pyproject.toml | $(VENV)/bin/python
 	@PYTHONWARNINGS=ignore $(PIP) install --no-deps -e .
 	@touch $@
 
+# Never both at once, whatever --jobs says: they install into the same place.
+$(VENV)/dev.stamp: | $(VENV)/local.stamp
+
 # Each is made anew when what it depends on has changed.
 web/node_modules/installed.stamp: web/package.json web/package-lock.json | $(VENV)/local.stamp
 	@echo "Installing what the web terminal is built with (a minute the first time)"
