@@ -1,30 +1,26 @@
 """``crossbook history``: the partitions of orders and trades, and dropping those that are old (docs/operators.md).
 
 These act on the database as the owner of its tables, not through the engine. Beside the exchange in a data directory
-they find another one by ``CROSSBOOK_DATABASE_URL``, its owner's; in a container: ``python -m services.local history``.
+they find another one by ``CROSSBOOK_DATABASE_URL``, its owner's. In a container: ``services/local/history_job.py``.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, TypeVar
 
-import asyncpg
 import msgspec
 import typer
 
-from services.engine import partitions, retention
-from services.engine.partitions import Ahead
-from services.engine.retention import LockNotGiven, Partition, TooYoung
-from services.infra import postgres
+from services.engine import retention
+from services.engine.retention import Partition
 from services.infra.postgres import Connection
+from services.local import history_job
 from services.local.data_directory import DataDirectory
+from services.local.history_job import InTheWay
 from services.local.internal import NotDone
 from services.local.options import DEFAULT_DIRECTORY, AsJson, DataDir
 from services.local.verification import open_database
-
-# Counting and adding up a partition may take minutes.
-STATEMENT_TIMEOUT_MS: Final = 3_600_000
 
 history = typer.Typer(no_args_is_help=True, help="Partitions of orders and trades: look at them, drop old ones.")
 Url = Annotated[
@@ -64,7 +60,7 @@ def extend(data_dir: DataDir = DEFAULT_DIRECTORY, database_url: Url = None, as_j
 
     - `crossbook history extend`
     """
-    ahead = _do(data_dir, database_url, _extend)
+    ahead = _do(data_dir, database_url, history_job.extend)
     lines = [f"{table:<8}{found.partitions} partitions ahead" for table, found in ahead.items()]
     _print({table: found.partitions for table, found in ahead.items()}, "\n".join(lines), as_json=as_json)
 
@@ -83,8 +79,7 @@ def drop(
 
     - `crossbook history drop --before 2025-01-01`
     """
-    before_us = int(before.replace(tzinfo=UTC).timestamp()) * 1_000_000
-    dropped = _do(data_dir, database_url, lambda connection: retention.drop_before(connection, before_us))
+    dropped = _do(data_dir, database_url, lambda connection: history_job.drop(connection, before))
     rows = [
         {"table": d.partition.table, "partition": d.partition.name, "rows": d.rows, "kept": d.kept_rows}
         for d in dropped
@@ -93,31 +88,14 @@ def drop(
     _print({"dropped": rows}, "\n".join(lines) or "No partition is older than that as a whole.", as_json=as_json)
 
 
-async def _extend(connection: Connection) -> dict[str, Ahead]:
-    await retention.cut(connection)
-    return await partitions.extend(connection)
-
-
 def _do(data_dir: Any, url: str | None, what: Callable[[Connection], Awaitable[T]]) -> T:
-    async def at(database_url: str) -> T:
-        connection = await _connect(database_url, STATEMENT_TIMEOUT_MS)
-        try:
-            return await what(connection)
-        except (TooYoung, LockNotGiven) as error:
-            raise NotDone(str(error)) from error
-        except asyncpg.LockNotAvailableError as error:
-            raise NotDone("somebody is reading for long; try again later") from error
-        finally:
-            await connection.close()
-
-    if url is not None:
-        return asyncio.run(at(url))
-    with open_database(DataDirectory(data_dir)) as own_url:
-        return asyncio.run(at(own_url))
-
-
-async def _connect(url: str, timeout_ms: int) -> Connection:
-    return await postgres.connect(url, application_name="crossbook-history", statement_timeout_ms=timeout_ms)
+    try:
+        if url is not None:
+            return asyncio.run(history_job.carry_out(url, what))
+        with open_database(DataDirectory(data_dir)) as own_url:
+            return asyncio.run(history_job.carry_out(own_url, what))
+    except InTheWay as reason:
+        raise NotDone(str(reason)) from reason
 
 
 def _span(partition: Partition) -> str:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from functools import partial
 from typing import Any
 
+import msgspec
 import pytest
 
 from services.backoffice import statements
@@ -22,6 +23,7 @@ from services.engine.postgres_store import PostgresSession, PostgresStore
 from services.engine.settings import EngineSettings
 from services.engine.verify import Mismatch, verify
 from services.infra.postgres import Connection
+from services.local import history_job
 from tests.engine.conftest import ALICE, BOB, UNIT
 from tests.history_partitions import cut_history
 
@@ -184,3 +186,15 @@ async def test_nothing_is_dropped_that_is_young_or_being_read(
             await retention.drop_before(database, BEFORE_US)
     reader.terminate()
     assert await database.fetchval(count) == before
+
+
+def test_in_a_cluster_a_job_does_it(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CROSSBOOK_DATABASE_URL", postgres_url)
+    assert history_job.main(["extend"]) == 0
+    assert msgspec.json.decode(capsys.readouterr().out).keys() == {"orders", "trades"}
+    assert history_job.main(["drop", "2025-01-01"]) == 0
+    assert msgspec.json.decode(capsys.readouterr().out) == []
+    assert history_job.main(["drop", "2999-01-01"]) == 1
+    assert "always stay" in capsys.readouterr().err
