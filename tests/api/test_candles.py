@@ -100,7 +100,7 @@ def event(trade: Trade) -> OrderFilled:
 
 async def store(url: str, batches: list[list[Trade]]) -> None:
     connection = await asyncpg.connect(url)
-    await connection.execute("UPDATE exchange.engine_lease SET epoch = 1")
+    await connection.execute("UPDATE exchange.engine_lease SET epoch = 1, expires_at = 'infinity'")
     first_us = batches[0][0].time_us
     await cut_history(connection, "trades", [first_us + month * MONTH_US for month in range(60)])
     tails = Tails()
@@ -108,7 +108,7 @@ async def store(url: str, batches: list[list[Trade]]) -> None:
         projection = Projection()
         projection.fold(event(trade) for trade in batch)
         row = JournalRow(sequence, 1, batch[0].time_us, b"", b"", b"")
-        await settle(connection, row, projection, tails, lease_ttl_ms=1000)
+        await settle(connection, row, projection, tails, lease_ttl_ms=3_600_000)
     await connection.close()
 
 
