@@ -108,6 +108,7 @@ class Engine:
                 return
             await self._clock.compare(session.clock_us)
             # 2. Have the state that the last commit left.
+            acquired_s = _uptime_s()
             started = time.perf_counter()
             recovered = asyncio.Event()
             keeping_alive = asyncio.create_task(self._keep_alive(held, recovered))
@@ -119,6 +120,9 @@ class Engine:
             self.standby = None
             metrics.RECOVERY_SECONDS.set(time.perf_counter() - started)
             metrics.UNBALANCED_ASSETS.set(len(copy.exchange.accounts.imbalances()))
+            # What stood the loop still (a large state, collected garbage) kept the lease from being renewed meanwhile.
+            if _uptime_s() - acquired_s > self._settings.heartbeat_ms / 1000:
+                await lease.renew(session, held, ttl_ms=self._settings.lease_ttl_ms)
             # 3. Serve until something goes wrong or we are asked to stop.
             publisher = Publisher(self._redis, self._store, self._settings, held.sequence)
             active = ActiveEngine(self._settings, self._store, session, publisher, held, copy, self._clock)

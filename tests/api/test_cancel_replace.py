@@ -174,8 +174,13 @@ def test_what_a_cancel_replace_demands(trader: Trader) -> None:
 
 
 def test_the_cancelled_order_of_a_list_takes_its_list_with_it(new_trader: NewTrader) -> None:
-    trader = new_trader(USDT="10000")
-    stop = {"aboveType": "STOP_LOSS_LIMIT", "aboveStopPrice": "90000", "abovePrice": "90000", "aboveTimeInForce": "GTC"}
+    trader = new_trader(USDT="200000")
+    stop = {
+        "aboveType": "STOP_LOSS_LIMIT",
+        "aboveStopPrice": "999000",
+        "abovePrice": "999000",
+        "aboveTimeInForce": "GTC",
+    }
     pair = {"symbol": "BTCUSDT", "side": "BUY", "quantity": "0.1", "belowType": "LIMIT_MAKER", "belowPrice": "20000"}
     tied = trader.post("orderList/oco", **pair, **stop)
     response = replace(trader, STOP_ON_FAILURE, {"cancelOrderId": str(tied["orders"][0]["orderId"])})

@@ -102,7 +102,7 @@ def test_what_is_no_access_token_of_the_pool_opens_nothing(http: httpx.Client, c
 
 
 async def test_a_token_that_expires_ends_what_it_opened(http: httpx.Client, trusting: RunningSystem) -> None:
-    token = KEYS.sign(claims(exp=int(time.time()) + 4))
+    token = KEYS.sign(claims(exp=int(time.time()) + 6))
     async with open_socket(trusting.base_url) as socket:
         await socket.call("userDataStream.subscribe.bearer", accessToken=token)
         assert ask(http, "GET", "/api/v3/account", token).status_code == httpx.codes.OK

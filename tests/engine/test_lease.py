@@ -1,6 +1,7 @@
 """Exactly one of any number of engines is active, and a second one takes over."""
 
 import asyncio
+import time
 from datetime import datetime
 from functools import partial
 
@@ -8,7 +9,9 @@ from services.domain.orders import Side
 from services.domain.protocol import Applied
 from services.engine import lease
 from services.engine.postgres_store import PostgresSession, PostgresStore
+from services.engine.runner import Engine
 from services.engine.settings import EngineSettings
+from services.infra import redis
 from services.infra.postgres import Connection
 from tests.engine.conftest import ALICE, StartEngine, active, fund, limit, submit, until
 
@@ -54,6 +57,19 @@ async def test_a_standby_takes_over_with_everything_when_the_holder_stops(start_
         (reply,) = await submit(follower, limit(ALICE, Side.BUY, 11))
         assert isinstance(reply, Applied)
         assert len(active(follower).exchange.orders) == 2
+
+
+async def test_who_stood_still_while_it_recovered_leads_all_the_same(settings: EngineSettings) -> None:
+    ttl_ms = 1_000
+    client = redis.connect(settings.redis_url.get_secret_value())
+    short = settings.model_copy(update={"lease_ttl_ms": ttl_ms})
+    engine = Engine(short, client, on_recovered=lambda: time.sleep(1.5 * ttl_ms / 1000))
+    running = asyncio.create_task(engine.run())
+    await until(lambda: engine.active is not None)
+    assert active(engine).lease.epoch == 1
+    engine.stop()
+    await running
+    await client.aclose()
 
 
 async def test_a_dead_session_frees_the_lease_before_it_expires(settings: EngineSettings) -> None:
