@@ -30,11 +30,10 @@ _decoder = msgspec.msgpack.Decoder(list[Reply])
 StartEngine = Callable[..., AbstractAsyncContextManager[Engine]]
 
 
-@pytest.fixture
-def settings(postgres_url: str, redis_url: str, wide_markets: Path) -> EngineSettings:
+def engine_settings(postgres_url: str, redis_url: str, markets: Path) -> EngineSettings:
     return EngineSettings(
         port=1,
-        markets_file=wide_markets,
+        markets_file=markets,
         database_url=postgres_url.replace("postgres@", "crossbook_engine@", 1),
         redis_url=redis_url,
         internal_token="t" * 32,
@@ -46,30 +45,38 @@ def settings(postgres_url: str, redis_url: str, wide_markets: Path) -> EngineSet
 
 
 @pytest.fixture
+def settings(postgres_url: str, redis_url: str, wide_markets: Path) -> EngineSettings:
+    return engine_settings(postgres_url, redis_url, wide_markets)
+
+
+@pytest.fixture
 async def database(postgres_url: str) -> AsyncIterator[Connection]:
     connection = await asyncpg.connect(postgres_url)
     yield connection
     await connection.close()
 
 
+@contextlib.asynccontextmanager
+async def running_engine(settings: EngineSettings, *, wait: bool = True) -> AsyncIterator[Engine]:
+    client = redis.connect(settings.redis_url.get_secret_value())
+    engine = Engine(settings, client)
+    running = asyncio.create_task(engine.run())
+    try:
+        if wait:
+            await until(lambda: engine.active is not None or running.done())
+            if running.done():
+                running.result()
+        yield engine
+    finally:
+        engine.stop()
+        await asyncio.gather(running, return_exceptions=True)
+        await client.aclose()
+
+
 @pytest.fixture
 def start_engine(settings: EngineSettings) -> StartEngine:
-    @contextlib.asynccontextmanager
-    async def start(*, wait: bool = True, **changes: Any) -> AsyncIterator[Engine]:
-        chosen = settings.model_copy(update=changes)
-        client = redis.connect(chosen.redis_url.get_secret_value())
-        engine = Engine(chosen, client)
-        running = asyncio.create_task(engine.run())
-        try:
-            if wait:
-                await until(lambda: engine.active is not None or running.done())
-                if running.done():
-                    running.result()
-            yield engine
-        finally:
-            engine.stop()
-            await asyncio.gather(running, return_exceptions=True)
-            await client.aclose()
+    def start(*, wait: bool = True, **changes: Any) -> AbstractAsyncContextManager[Engine]:
+        return running_engine(settings.model_copy(update=changes), wait=wait)
 
     return start
 

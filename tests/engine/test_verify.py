@@ -5,9 +5,13 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import asyncpg
 import pytest
 from msgspec.structs import replace
 
@@ -34,9 +38,11 @@ from services.domain.standing import AccountStatus, VenueStatus
 from services.engine.runner import Engine
 from services.engine.verify import Mismatch, verify
 from services.infra.postgres import Connection
-from services.local.embedded import EmbeddedPostgres
+from services.local.embedded import EmbeddedPostgres, EmbeddedRedis
+from services.local.processes import DATABASE
 from services.local.verify import database_url
-from tests.engine.conftest import ALICE, BOB, UNIT, StartEngine, fund, limit, submit
+from tests.conftest import execute
+from tests.engine.conftest import ALICE, BOB, UNIT, StartEngine, engine_settings, fund, limit, running_engine, submit
 
 
 async def trade(engine: Engine) -> None:
@@ -95,13 +101,37 @@ async def use_everything(engine: Engine) -> None:
     assert isinstance(reply, Applied), reply
 
 
+@pytest.fixture(scope="module")
+def everything(embedded_postgres: EmbeddedPostgres, embedded_redis: EmbeddedRedis, wide_markets: Path) -> Iterator[str]:
+    """The name of a database with something in every table; it is only ever copied."""
+    name = "everything"
+    url = embedded_postgres.url(name)
+
+    async def make() -> None:
+        async with running_engine(engine_settings(url, embedded_redis.url, wide_markets)) as engine:
+            await trade(engine)
+            await use_everything(engine)
+        await verify(url)
+
+    execute(embedded_postgres.url(), f"CREATE DATABASE {name} TEMPLATE {DATABASE}")
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, make()).result()
+    yield name
+    execute(embedded_postgres.url(), f"DROP DATABASE {name} WITH (FORCE)")
+
+
 @pytest.fixture
-async def traded(start_engine: StartEngine, postgres_url: str) -> str:
-    async with start_engine() as engine:
-        await trade(engine)
-        await use_everything(engine)
-    await verify(postgres_url)
-    return postgres_url
+def traded(embedded_postgres: EmbeddedPostgres, everything: str) -> Iterator[str]:
+    execute(embedded_postgres.url(), f"CREATE DATABASE traded TEMPLATE {everything}")
+    yield embedded_postgres.url("traded")
+    execute(embedded_postgres.url(), "DROP DATABASE traded WITH (FORCE)")
+
+
+@pytest.fixture
+async def tables(traded: str) -> AsyncIterator[Connection]:
+    connection = await asyncpg.connect(traded)
+    yield connection
+    await connection.close()
 
 
 FLIP = "set_byte({column}, 10, get_byte({column}, 10) # 1)"
@@ -197,8 +227,8 @@ FLIP = "set_byte({column}, 10, get_byte({column}, 10) # 1)"
         ("UPDATE exchange.engine_lease SET sequence = sequence - 1", "otherwise"),
     ],
 )
-async def test_tampering_is_found(tampering: str, complaint: str, traded: str, database: Connection) -> None:
-    await database.execute(tampering)
+async def test_tampering_is_found(tampering: str, complaint: str, traded: str, tables: Connection) -> None:
+    await tables.execute(tampering)
     with pytest.raises(Mismatch) as caught:
         await verify(traded)
     assert complaint in str(caught.value)
@@ -224,11 +254,11 @@ async def test_an_empty_exchange_verifies(postgres_url: str) -> None:
 
 
 async def test_the_program_needs_no_more_rights_than_the_engine(
-    traded: str, database: Connection, embedded_postgres: EmbeddedPostgres
+    traded: str, tables: Connection, embedded_postgres: EmbeddedPostgres
 ) -> None:
     told = await verified_by_program(traded, embedded_postgres)
     assert json.loads(told.stdout)["journal_hash"] == (await verify(traded)).journal_hash
-    await database.execute("UPDATE exchange.balances SET free_e8 = free_e8 + 1 WHERE account_id = $1", ALICE)
+    await tables.execute("UPDATE exchange.balances SET free_e8 = free_e8 + 1 WHERE account_id = $1", ALICE)
     told = await verified_by_program(traded, embedded_postgres)
     assert (told.returncode, told.stdout) == (1, "")
     assert "not verified" in told.stderr
