@@ -43,8 +43,8 @@ compiled-core: | $(VENV)/local.stamp ## Compile the engine's core, if it has cha
 test: $(VENV)/dev.stamp compiled-core $(CLIENT_STAMPS) web/dist/index.html ## Run every test, or some: make test T=tests/core
 	@$(if $(T),,$(NPM) --silent test)
 	@$(BIN)/python -m tests.web.browser
-	# Three at a time keep two cores busy: many wait for processes that start. What was only too slow passes when it is tried again, and is listed as such.
-	@$(BIN)/python -m pytest $(or $(T),--numprocesses 3 --dist loadfile --no-loadscope-reorder --reruns 1 -rR)
+	# Both cores are busy for the whole run. What was only too slow passes when it is tried again, and is listed as such.
+	@$(BIN)/python -m pytest $(or $(T),--numprocesses 2 --dist loadfile --no-loadscope-reorder --reruns 1 -rR)
 
 check: $(VENV)/dev.stamp web/node_modules/checked.stamp ## Check format, style, types, import contracts, and packages for known vulnerabilities
 	@$(BIN)/ruff format --check .
