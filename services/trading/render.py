@@ -27,7 +27,7 @@ from services.domain.money import format_e8
 from services.domain.orders import ExpiryReason, OrderDetails, OrderState, OrderStatus, Side
 from services.domain.protocol import Applied, Depth
 from services.trading.parameters import PegOffset, ResponseType
-from services.trading.queries import FeeRates, Row
+from services.trading.queries import Row
 
 Json = dict[str, Any]
 Unit = int
@@ -468,38 +468,3 @@ def book_ticker(symbol: str, book: Depth) -> Json:
         "askPrice": format_e8(ask_price),
         "askQty": format_e8(ask_quantity),
     }
-
-
-def commission_rates(maker_e8: int, taker_e8: int) -> Json:
-    """Rates by role; buyer and seller add nothing to maker and taker here."""
-    return {"maker": format_e8(maker_e8), "taker": format_e8(taker_e8), "buyer": ZERO, "seller": ZERO}
-
-
-def order_commission(rates: FeeRates) -> Json:
-    """What an order would pay: only the standard rates apply."""
-    nothing = {"maker": ZERO, "taker": ZERO}
-    return {
-        "standardCommissionForOrder": {"maker": format_e8(rates.maker_e8), "taker": format_e8(rates.taker_e8)},
-        "specialCommissionForOrder": nothing,
-        "taxCommissionForOrder": nothing,
-        "discount": _NO_DISCOUNT,
-    }
-
-
-def account_commission(symbol: str, rates: FeeRates) -> Json:
-    nothing = commission_rates(0, 0)
-    return {
-        "symbol": symbol,
-        "standardCommission": commission_rates(rates.maker_e8, rates.taker_e8),
-        "specialCommission": nothing,
-        "taxCommission": nothing,
-        "discount": _NO_DISCOUNT,
-    }
-
-
-_NO_DISCOUNT: Final[Json] = {
-    "enabledForAccount": False,
-    "enabledForSymbol": False,
-    "discountAsset": None,
-    "discount": ZERO,
-}

@@ -22,7 +22,7 @@ from services.domain.orders import (
     TimeInForce,
 )
 from services.domain.protocol import Applied, Depth
-from services.trading import render, schemas
+from services.trading import commissions, render, schemas
 from services.trading.queries import Terms
 from services.trading.symbol_rules import exchange_symbol
 
@@ -232,7 +232,7 @@ def test_a_markets_filters_can_be_read_back(market: Market) -> None:
     price, lot = body["filters"][:2]
     assert (price["filterType"], parse_e8(price["tickSize"])) == ("PRICE_FILTER", market.tick_size_e8)
     assert (lot["filterType"], parse_e8(lot["stepSize"])) == ("LOT_SIZE", market.step_size_e8)
-    rates = check(schemas.ORDER_COMMISSION, render.order_commission(Terms().fee_rates(market)))[
+    rates = check(schemas.ORDER_COMMISSION, commissions.order_commission(Terms().fee_rates(market)))[
         "standardCommissionForOrder"
     ]
     assert (parse_e8(rates["maker"]), parse_e8(rates["taker"])) == (market.maker_fee_rate_e8, market.taker_fee_rate_e8)

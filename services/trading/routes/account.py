@@ -4,7 +4,7 @@ from typing import Any
 
 from services.domain.money import format_e8
 from services.domain.standing import AccountStatus
-from services.trading import errors, limits, queries, render
+from services.trading import commissions, errors, limits, queries, render
 from services.trading.endpoint import Call, Endpoint, NoParameters, Security
 from services.trading.parameters import (
     EndTimeUs,
@@ -90,7 +90,7 @@ async def account(call: Call, parameters: AccountParameters) -> dict[str, Any]:
         "takerCommission": taker_e8 // render.BASIS_POINT_E8,
         "buyerCommission": 0,
         "sellerCommission": 0,
-        "commissionRates": render.commission_rates(maker_e8, taker_e8),
+        "commissionRates": commissions.commission_rates(maker_e8, taker_e8),
         "canTrade": is_active,
         "canWithdraw": is_active,
         "canDeposit": True,
@@ -164,7 +164,7 @@ async def allocations(call: Call, parameters: AllocationsParameters) -> list[Any
 async def commission(call: Call, parameters: SymbolParameters) -> dict[str, Any]:
     market = await call.services.markets.get(parameters.symbol)
     terms = await queries.account_terms(call.services.pool, call.account_id)
-    return render.account_commission(market.symbol, terms.fee_rates(market))
+    return commissions.account_commission(market.symbol, terms.fee_rates(market))
 
 
 async def own_filters(call: Call, parameters: SymbolParameters) -> dict[str, Any]:

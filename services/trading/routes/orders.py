@@ -7,7 +7,7 @@ from services.domain.events import OrderAmended, OrderListChanged, OrderListStat
 from services.domain.orders import OrderState, OrderType
 from services.domain.protocol import Applied, CheckOrder
 from services.domain.refusals import Refusal
-from services.trading import errors, queries, render
+from services.trading import commissions, errors, queries, render
 from services.trading.endpoint import Call, Endpoint, Security
 from services.trading.errors import DialectError
 from services.trading.legs import Leg, Order, generated_id, place
@@ -146,7 +146,7 @@ async def check_order(call: Call, parameters: CheckedOrderParameters) -> dict[st
         return {}
     market = await call.services.markets.get(parameters.symbol)
     terms = await queries.account_terms(call.services.pool, call.account_id)
-    return render.order_commission(terms.fee_rates(market))
+    return commissions.order_commission(terms.fee_rates(market))
 
 
 async def check_named(
