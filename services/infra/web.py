@@ -19,6 +19,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from services.infra import internal_token
 from services.infra.gate import Gate, behind
 from services.infra.http_protocol import patient
 from services.infra.request_ids import REQUEST_ID_HEADER, request_id
@@ -103,7 +104,7 @@ class RequestId:
 
 def internal_credential(settings: ServiceSettings) -> dict[str, str]:
     """The header one service shows another."""
-    return {"Authorization": f"Bearer {settings.internal_token.get_secret_value()}"}
+    return internal_token.header(settings.internal_token.get_secret_value())
 
 
 def shows_internal_credential(request: Request, settings: ServiceSettings) -> bool:

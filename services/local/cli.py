@@ -1,4 +1,8 @@
-"""The ``crossbook`` command: run an exchange on this machine, and look after its accounts."""
+"""The ``crossbook`` command: run an exchange on this machine, and look after its accounts.
+
+What only one command needs is imported when that command runs, here and in the modules of other commands: all of it
+together takes half a second, which every command would pay, and every ``--help``.
+"""
 
 import os
 import signal
@@ -15,15 +19,13 @@ from services import compiled
 from services.domain.money import format_e8
 from services.local import history, notices, standing, terms
 from services.local.admin import admin
-from services.local.data_directory import DataDirectory, DataDirectoryError, RunState
-from services.local.embedded import EmbeddedError
+from services.local.data_directory import DataDirectory, RunState
+from services.local.failure import CommandFailed
 from services.local.internal import InternalClient, NotDone
 from services.local.options import DEFAULT_DIRECTORY, AsJson, DataDir, parse_amounts
-from services.local.supervisor import StartFailed
-from services.local.up import UpOptions, up
-from services.local.verification import NotVerified, verify_directory
-from services.trading.limits import OFF, parse_limits
 
+# `trading.limits` knows the others.
+NO_LIMITS: Final = "off"
 DEFAULT_PORT: Final = 8080
 DEFAULT_TLS_PORT: Final = 8443
 STOP_WAIT_S: Final = 90.0
@@ -60,6 +62,10 @@ Amounts = Annotated[
 
 
 def _check_limits(text: str) -> str:
+    if text == NO_LIMITS:
+        return text
+    from services.trading.limits import parse_limits
+
     try:
         parse_limits(text)
     except ValueError as error:
@@ -103,7 +109,7 @@ def up_command(
             callback=_check_limits,
             help="Rate limits: off, binance, or a list such as REQUEST_WEIGHT=6000/1M,ORDERS=100/10S.",
         ),
-    ] = OFF,
+    ] = NO_LIMITS,
     tls: Annotated[
         bool, typer.Option("--tls", help="Listen with TLS too, for clients that refuse plain http.")
     ] = False,
@@ -125,6 +131,8 @@ def up_command(
     """
     if tls and tls_port == port:
         raise typer.BadParameter(f"{port} is already the other port", param_hint="--tls-port")
+    from services.local.up import UpOptions, up
+
     up(
         UpOptions(
             directory=data_dir,
@@ -267,6 +275,8 @@ def verify_command(
     - `crossbook verify` — from the first command ever
     - `crossbook verify --from-snapshot --json` — quicker, for a program
     """
+    from services.local.verification import verify_directory
+
     report = verify_directory(DataDirectory(data_dir), from_snapshot=from_snapshot)
     if as_json:
         typer.echo(msgspec.json.encode(report).decode())
@@ -299,7 +309,7 @@ def _status_text(directory: DataDirectory, state: RunState, engines: list[dict[s
 def main() -> None:
     try:
         app(prog_name="crossbook")
-    except (DataDirectoryError, EmbeddedError, NotDone, NotVerified, StartFailed) as error:
+    except CommandFailed as error:
         typer.echo(f"crossbook: {error}", err=True)
         raise SystemExit(1) from None
 

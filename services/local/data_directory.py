@@ -25,6 +25,8 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from services.local.failure import CommandFailed
+
 MARKER: Final = "crossbook.txt"
 MARKER_TEXT: Final = "This directory belongs to Crossbook, a local exchange. `crossbook up --fresh` empties it.\n"
 CONTENTS: Final = ("postgres", "redis", "logs", "tls", "outbox", "secrets.json", "demo.json", "run.json")
@@ -33,7 +35,7 @@ LOCK_POLL_S: Final = 0.05
 T = TypeVar("T")
 
 
-class DataDirectoryError(Exception):
+class DataDirectoryError(CommandFailed):
     """The directory cannot be used; the message says why and what to do."""
 
 

@@ -28,6 +28,7 @@ from urllib.parse import quote
 
 import psutil
 
+from services.local.failure import CommandFailed
 from services.local.guard import Guard
 from services.local.launch import POLL_INTERVAL_S, Launch, end
 
@@ -49,7 +50,7 @@ StopMode = Literal["fast", "immediate"]
 _STOP_SIGNALS: Final = {"fast": signal.SIGINT, "immediate": signal.SIGQUIT}
 
 
-class EmbeddedError(Exception):
+class EmbeddedError(CommandFailed):
     """An embedded server did not start."""
 
 

@@ -7,20 +7,18 @@ they find another one by ``CROSSBOOK_DATABASE_URL``, its owner's. In a container
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import msgspec
 import typer
 
-from services.engine import retention
-from services.engine.retention import Partition
-from services.infra.postgres import Connection
-from services.local import history_job
 from services.local.data_directory import DataDirectory
-from services.local.history_job import InTheWay
 from services.local.internal import NotDone
 from services.local.options import DEFAULT_DIRECTORY, AsJson, DataDir
-from services.local.verification import open_database
+
+if TYPE_CHECKING:
+    from services.engine.retention import Partition
+    from services.infra.postgres import Connection
 
 history = typer.Typer(no_args_is_help=True, help="Partitions of orders and trades: look at them, drop old ones.")
 Url = Annotated[
@@ -37,6 +35,8 @@ def show(data_dir: DataDir = DEFAULT_DIRECTORY, database_url: Url = None, as_jso
 
     - `crossbook history show`
     """
+    from services.engine import retention
+
     found = _do(data_dir, database_url, retention.partitions)
     rows = [
         {
@@ -60,6 +60,8 @@ def extend(data_dir: DataDir = DEFAULT_DIRECTORY, database_url: Url = None, as_j
 
     - `crossbook history extend`
     """
+    from services.local import history_job
+
     ahead = _do(data_dir, database_url, history_job.extend)
     lines = [f"{table:<8}{found.partitions} partitions ahead" for table, found in ahead.items()]
     _print({table: found.partitions for table, found in ahead.items()}, "\n".join(lines), as_json=as_json)
@@ -79,6 +81,8 @@ def drop(
 
     - `crossbook history drop --before 2025-01-01`
     """
+    from services.local import history_job
+
     dropped = _do(data_dir, database_url, lambda connection: history_job.drop(connection, before))
     rows = [
         {"table": d.partition.table, "partition": d.partition.name, "rows": d.rows, "kept": d.kept_rows}
@@ -88,17 +92,20 @@ def drop(
     _print({"dropped": rows}, "\n".join(lines) or "No partition is older than that as a whole.", as_json=as_json)
 
 
-def _do(data_dir: Any, url: str | None, what: Callable[[Connection], Awaitable[T]]) -> T:
+def _do(data_dir: Any, url: str | None, what: Callable[["Connection"], Awaitable[T]]) -> T:
+    from services.local import history_job
+    from services.local.verification import open_database
+
     try:
         if url is not None:
             return asyncio.run(history_job.carry_out(url, what))
         with open_database(DataDirectory(data_dir)) as own_url:
             return asyncio.run(history_job.carry_out(own_url, what))
-    except InTheWay as reason:
+    except history_job.InTheWay as reason:
         raise NotDone(str(reason)) from reason
 
 
-def _span(partition: Partition) -> str:
+def _span(partition: "Partition") -> str:
     bounds = (_key(partition.table, key) or "the first" for key in (partition.from_key, partition.to_key))
     return "from {} to {}".format(*bounds)
 

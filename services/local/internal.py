@@ -21,9 +21,9 @@ from services.domain.money import format_e8
 from services.domain.protocol import Applied, Envelope, Failed, Refused, Reply
 from services.domain.refusals import Refusal
 from services.domain.standing import AccountStatus, VenueStatus
-from services.infra.settings import ServiceSettings
-from services.infra.web import internal_credential
+from services.infra import internal_token
 from services.local.data_directory import DataDirectory, DataDirectoryError, RunState
+from services.local.failure import CommandFailed
 
 # Long enough for a crashed engine to be started again and recover.
 PATIENCE_S: Final = 20.0
@@ -44,7 +44,7 @@ _ADVICE: Final = {
 _replies: Final = msgspec.msgpack.Decoder(list[Reply])
 
 
-class NotDone(Exception):
+class NotDone(CommandFailed):
     """The exchange did not do what was asked; the message says why."""
 
 
@@ -64,15 +64,8 @@ class InternalClient:
         if state is None:
             raise DataDirectoryError(f"no exchange runs in {directory.root}; start one with: crossbook up")
         self.state = state
-        settings = ServiceSettings.model_validate(
-            {
-                "port": 1,
-                "database_url": state.database_url,
-                "redis_url": state.redis_url,
-                "internal_token": directory.secrets().internal_token,
-            }
-        )
-        self._http = httpx.Client(headers=internal_credential(settings), timeout=REQUEST_TIMEOUT_S, trust_env=False)
+        credential = internal_token.header(directory.secrets().internal_token)
+        self._http = httpx.Client(headers=credential, timeout=REQUEST_TIMEOUT_S, trust_env=False)
 
     def __enter__(self) -> "InternalClient":
         return self

@@ -1,7 +1,7 @@
 """``crossbook outbox`` and ``crossbook notices``: what would have been sent, and what could not be."""
 
 import uuid
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
@@ -9,7 +9,9 @@ import typer
 from services.local.data_directory import DataDirectory
 from services.local.internal import InternalClient
 from services.local.options import DEFAULT_DIRECTORY, AsJson, DataDir
-from services.notifier.channels.outbox import Kept, Outbox
+
+if TYPE_CHECKING:
+    from services.notifier.channels.outbox import Kept
 
 notices = typer.Typer(no_args_is_help=True, help="Notices that could not be delivered.")
 
@@ -21,6 +23,8 @@ def outbox(limit: Limit = 20, data_dir: DataDir = DEFAULT_DIRECTORY, as_json: As
 
     - `crossbook outbox --limit 1` — the confirmation link of who signed up just now
     """
+    from services.notifier.channels.outbox import Outbox
+
     kept = Outbox(DataDirectory(data_dir).outbox).newest(limit)
     if as_json:
         typer.echo(msgspec.json.encode([_builtins(one) for one in kept]).decode())
@@ -74,7 +78,7 @@ def retry(
     typer.echo(f"{len(chosen)} on their way again.")
 
 
-def _builtins(kept: Kept) -> dict[str, Any]:
+def _builtins(kept: "Kept") -> dict[str, Any]:
     return {
         "name": kept.name,
         "at": kept.at.isoformat(),

@@ -19,6 +19,7 @@ from typing import Final
 
 from services.local.data_directory import ProcessState
 from services.local.embedded import EmbeddedError
+from services.local.failure import CommandFailed
 from services.local.guard import Guard
 from services.local.launch import Launch
 from services.local.logs import ChildLog, say
@@ -33,7 +34,7 @@ SAID_FAILURES: Final = 4
 CHUNK_BYTES: Final = 64 * 1024
 
 
-class StartFailed(Exception):
+class StartFailed(CommandFailed):
     """A child did not become ready; the message ends with the end of its log."""
 
 

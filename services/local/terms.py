@@ -6,7 +6,7 @@ force are read first, so two operators at once may undo each other.
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 import typer
@@ -21,7 +21,9 @@ from services.local import committed
 from services.local.data_directory import DataDirectory
 from services.local.internal import InternalClient, NotDone
 from services.local.options import DEFAULT_DIRECTORY, AsJson, DataDir, parse_amounts, parse_decimal
-from services.trading.queries import Terms
+
+if TYPE_CHECKING:
+    from services.trading.queries import Terms
 
 AS_EVERYONE: Final = "default"
 MAX_COUNT: Final = 1_000_000
@@ -256,7 +258,7 @@ def _parse_prevention(text: str) -> SelfTradePrevention | None:
         raise typer.BadParameter(f"{text!r} is none of {_MODES} and default") from None
 
 
-def _print_terms(user_id: int, terms: Terms, *, as_json: bool) -> None:
+def _print_terms(user_id: int, terms: "Terms", *, as_json: bool) -> None:
     prevention = terms.self_trade_prevention
     mode = None if prevention is None else prevention.value
     maker, taker = (

@@ -16,6 +16,7 @@ import asyncpg
 import httpx
 import psutil
 
+from services.local import role_passwords, schema_version
 from services.local.data_directory import DataDirectory, DataDirectoryError, RunState
 from services.local.demo import DEPOSITS, Demo, ccxt_lines, ensure_demo
 from services.local.guard import Guard
@@ -137,7 +138,13 @@ class LocalExchange:
         await asyncio.gather(*(child.start() for child in children))
 
     async def _migrate(self) -> None:
-        await _create_database(self._processes.postgres_server.url())
+        server = self._processes.postgres_server
+        await _create_database(server.url())
+        # The next partitions are made by the engine too; passwords for roles have to be asked for.
+        sets_passwords = any(name.startswith(role_passwords.PREFIX) for name in os.environ)
+        if not sets_passwords and await schema_version.is_newest(server.url(DATABASE)):
+            say("  schema     is the newest")
+            return
         launch = self._processes.migration()
         log = ChildLog(self._directory.logs, "migrate")
         process = await asyncio.create_subprocess_exec(*launch.argv, stdout=PIPE, **launch.options())

@@ -11,13 +11,14 @@ from services.engine.journal import JournalCorrupt
 from services.engine.verify import Mismatch, Report, verify
 from services.local.data_directory import DataDirectory, DataDirectoryError
 from services.local.embedded import EmbeddedPostgres
+from services.local.failure import CommandFailed
 from services.local.guard import Guard
 from services.local.processes import DATABASE
 
 LOCK_WAIT_S: Final = 30.0
 
 
-class NotVerified(Exception):
+class NotVerified(CommandFailed):
     """The journal and the database tell different stories, or one of them cannot be read."""
 
 

@@ -3,9 +3,10 @@ not the events, not a restart in the middle, not a replay from the beginning.
 
 Plain streams hold the common orders only, so that books grow deep; the others hold every order there is, and the last
 ones every command. Each outcome is compared on each command; the whole state costs more to compare, so that happens
-every few commands.
+every fifty commands, or every few where CROSSBOOK_FULL_CHECK_EVERY says so.
 """
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from typing import get_args
@@ -30,7 +31,8 @@ STREAMS: list[tuple[type[RandomCommands], int]] = [
     *((CustodyCommands, seed) for seed in range(12)),
 ]
 COMMANDS_PER_STREAM = 5_000
-FULL_CHECK_EVERY = 10
+# A difference in the state shows in a later outcome or stays until the next look; ``test_machine.py`` looks every time.
+FULL_CHECK_EVERY = int(os.environ.get("CROSSBOOK_FULL_CHECK_EVERY", "50"))
 RESTART_EVERY = 500
 
 encode = msgspec.msgpack.encode
