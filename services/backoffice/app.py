@@ -34,6 +34,7 @@ from services.infra.measured import Measured
 from services.infra.problems import BODY_TOO_LARGE, answer
 from services.infra.tasks import end
 from services.infra.telemetry import metrics
+from services.infra.traces import NONE_OF_FASTAPI
 from services.infra.web import BodyLimit, RequestId
 
 OPENAPI_PATH = "/wallet/v1/openapi.json"
@@ -72,6 +73,7 @@ def create_app(settings: BackofficeSettings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        telemetry=NONE_OF_FASTAPI,
         generate_unique_id_function=_operation_id,
         middleware=[
             Middleware(Measured),

@@ -14,6 +14,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
+from services.infra import traces
 from services.infra.gate import Gate, GateKeeper
 from services.infra.request_ids import REQUEST_ID_HEADER, request_id
 from services.infra.web import BodyTooLarge
@@ -79,7 +80,7 @@ class DirectApp(FastAPI):
     """
 
     def __init__(self, *, limit_bytes: int, too_large: TooLarge, gate: Gate | None = None, **how: Any) -> None:
-        super().__init__(**how)
+        super().__init__(telemetry=traces.NONE_OF_FASTAPI, **how)
         self._gated = self._dispatch if gate is None else GateKeeper(self._dispatch, gate)
         self.limit_bytes = limit_bytes
         self._too_large = too_large
@@ -87,6 +88,8 @@ class DirectApp(FastAPI):
 
     def add_direct_route(self, method: str, path: str, handler: Handler, **documentation: Any) -> None:
         """With ``documentation``, as for ``add_api_route``, the route is in OpenAPI."""
+        if traces.is_on:
+            handler = _traced(path, handler)
         self._handlers[method, path] = handler
         if method == "GET":
             # The server leaves the body out.
@@ -134,6 +137,24 @@ class DirectApp(FastAPI):
         if outgoing is not None:
             await send(_start(outgoing, incoming.request_id))
             await send({"type": "http.response.body", "body": outgoing.content})
+
+
+def _traced(path: str, handler: Handler) -> Handler:
+    async def trace(incoming: Incoming) -> Outgoing:
+        with traces.request(incoming.scope["method"], path, incoming.header, incoming.request_id) as span:
+            try:
+                outgoing = await handler(incoming)
+            except BodyTooLarge:
+                traces.answered(span, 413)
+                raise
+            except Exception as error:
+                traces.failed(span, type(error).__qualname__)
+                raise
+            traces.answered(span, outgoing.status)
+        return outgoing
+
+    trace.__name__ = handler.__name__
+    return trace
 
 
 def _start(outgoing: Outgoing, request_id: str) -> Message:

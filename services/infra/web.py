@@ -19,6 +19,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from services.infra import traces
 from services.infra.http_protocol import patient
 from services.infra.request_ids import REQUEST_ID_HEADER, request_id
 from services.infra.settings import ServiceSettings
@@ -81,7 +82,7 @@ class RequestId:
     """Give every request an id: the caller's when it is well formed, else a new one; log it and send it back."""
 
     def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+        self._app = traces.Traced(app) if traces.is_on else app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -212,3 +213,5 @@ class _Server(uvicorn.Server):
         if self._before_shutdown is not None:
             await self._before_shutdown()
         await super().shutdown(sockets)
+        if traces.is_on:
+            traces.stop()

@@ -23,6 +23,7 @@ from typing import Final, Protocol
 
 import msgspec
 import structlog
+from opentelemetry.trace import SpanKind
 
 from services.domain.commands import ReplaceOrder
 from services.domain.protocol import (
@@ -40,6 +41,7 @@ from services.domain.protocol import (
     Request,
     parcel_id,
 )
+from services.infra import traces
 from services.infra.clock import Clock, now_us
 from services.infra.lean_post import Answer, AnswerLost, LeanPost, NotSent
 from services.infra.web import internal_credential
@@ -65,11 +67,12 @@ _decoder: Final = msgspec.msgpack.Decoder(list[Reply])
 class _Waiting:
     """``give_up_us`` is the gateway's own patience; the envelope's deadline may be earlier, by the client's wish."""
 
-    __slots__ = ("answer", "envelope", "give_up_us", "since_s")
+    __slots__ = ("answer", "envelope", "give_up_us", "since_s", "span")
 
     def __init__(self, envelope: Envelope, give_up_us: int) -> None:
         self.envelope = envelope
         self.give_up_us = give_up_us
+        self.span = traces.current() if traces.is_on else None
         self.since_s = asyncio.get_running_loop().time()
         self.answer: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
 
@@ -171,7 +174,9 @@ class Gateway:
             while True:
                 await self._arrived.wait()
                 parcel = self._take()
-                if parcel:
+                if parcel and traces.is_on:
+                    await self._deliver_traced(parcel)
+                elif parcel:
                     await self._deliver(parcel)
         finally:
             self._fail(self._take_all(), errors.UNAVAILABLE)
@@ -211,13 +216,20 @@ class Gateway:
         self._depth = 0
         return everything
 
+    async def _deliver_traced(self, parcel: list[_Waiting]) -> None:
+        attributes = {"crossbook.requests": len(parcel)}
+        with traces.together("parcel", SpanKind.CLIENT, [waiting.span for waiting in parcel], attributes):
+            await self._deliver(parcel)
+
     async def _deliver(self, parcel: list[_Waiting]) -> None:
         metrics.GATEWAY_PARCEL.observe(len(parcel))
         try:
             replies = await self._send(parcel)
         except _NotStarted:
+            traces.current_failed("not_started")
             self._fail(parcel, errors.UNAVAILABLE)
         except Exception as error:
+            traces.current_failed("answer_lost")
             _log.warning("engine_answer_lost", error=repr(error), requests=len(parcel))
             # An engine that hangs accepts connections and answers nothing: ask another one next.
             self._engine_urls.rotate(-1)
@@ -281,6 +293,8 @@ class Gateway:
         """Each under a number of its own: what is sent again here is meant to be carried out, a repeat is not."""
         self._posts += 1
         headers = {PARCEL_HEADER: parcel_id(self._name, self._posts)}
+        if traces.is_on:
+            traces.carry(headers)
         return await self._client.post(self._engine_urls[0], body, headers)
 
     def _fail(self, parcel: list[_Waiting], error: DialectError) -> None:
