@@ -18,7 +18,7 @@ import httptools
 
 from services.infra.http import CONNECT_TIMEOUT_S
 
-# Less than any server here keeps a connection that nobody uses (``web.KEEP_ALIVE_TIMEOUT_S``).
+# Less than any server here keeps a connection that nobody uses (``keep_alive_s``).
 IDLE_S_MAX: Final = 20.0
 ANSWER_BYTES_MAX: Final = 64 * 1024 * 1024
 _HTTPS_PORT: Final = 443
