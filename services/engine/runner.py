@@ -102,7 +102,7 @@ class Engine:
             # 1. Follow whoever leads, and become the only writer after it. What can be ready by then is.
             definitions = read_definitions(self._settings.markets_file)
             window_us = int(self._settings.snapshot_interval_s * 1_000_000)
-            self.standby = standby = Standby(session, self._redis, window_us, self._on_recovered)
+            self.standby = standby = Standby(self._store, session, self._redis, window_us, self._on_recovered)
             held = await self._acquire(session, standby)
             if held is None:
                 return

@@ -19,7 +19,6 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.infra.gate import Gate, behind
 from services.infra.http_protocol import patient
 from services.infra.request_ids import REQUEST_ID_HEADER, request_id
 from services.infra.settings import ServiceSettings
@@ -131,16 +130,15 @@ def run(
     settings: ServiceSettings,
     before_shutdown: BeforeShutdown | None = None,
     tls: TlsListener | None = None,
-    gate: Gate | None = None,
+    http: Callable[..., asyncio.Protocol] | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then let requests in flight finish.
 
-    ``gate`` is asked before anything is spent on a request; the application has its ``GateKeeper``.
+    ``http`` makes what serves a connection, by default uvicorn's protocol with patience of its own (``http_protocol``).
 
     ``before_shutdown`` is awaited then, while requests are still served and WebSockets open. With ``tls`` the same
     application, with all it holds, and the same limits are behind two ports.
     """
-    patience_s = settings.request_timeout_s
     config = uvicorn.Config(
         app,
         host=settings.host,
@@ -154,7 +152,7 @@ def run(
         timeout_graceful_shutdown=settings.shutdown_timeout_s,
         limit_concurrency=MAX_CONNECTIONS,
         backlog=LISTEN_BACKLOG,
-        http=patient(patience_s) if gate is None else behind(gate, patience_s),  # type: ignore[arg-type]
+        http=http or patient(settings.request_timeout_s),  # type: ignore[arg-type]
         h11_max_incomplete_event_size=MAX_HEADER_BYTES,
         ws=FramingProtocol,
         ws_max_size=MAX_MESSAGE_BYTES,

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 from typing import Any
 
@@ -20,6 +20,7 @@ from services.infra import postgres, redis, telemetry
 from services.infra.addresses import client_address
 from services.infra.clock import COMPARE_EVERY_S, SetClock
 from services.infra.direct import DirectApp, Outgoing
+from services.infra.direct_protocol import DirectProtocol, direct
 from services.infra.links import add_links
 from services.infra.memory import settle_memory
 from services.infra.postgres import Pool
@@ -54,7 +55,7 @@ from services.trading.websocket_api.api import websocket_api
 _log = telemetry.logger(__name__)
 
 
-def create_app(settings: TradingSettings) -> FastAPI:
+def create_app(settings: TradingSettings) -> DirectApp:
     gate = TradingGate(settings)
     app = DirectApp(
         gate=gate,
@@ -92,6 +93,11 @@ def create_app(settings: TradingSettings) -> FastAPI:
     _document(app)
     add_links(app, LINKS)
     return app
+
+
+def protocol(app: DirectApp) -> Callable[..., DirectProtocol]:
+    """What serves the connections of an application that ``create_app`` has made."""
+    return direct(app, app.state.gate, app.state.settings.request_timeout_s)
 
 
 async def before_shutdown(app: FastAPI) -> None:

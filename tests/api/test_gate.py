@@ -32,7 +32,7 @@ class Turnstile:
         return target.startswith(b"/api/")
 
     def enter(self, scope: Scope, *, is_crowded: bool) -> object | None:
-        assert scope["method"] in ("GET", "POST")
+        assert scope["method"] in ("GET", "HEAD", "POST")
         if not self.is_open or is_crowded:
             return None
         self.entered += 1
