@@ -25,7 +25,7 @@ from typing import Final
 
 from starlette.types import Scope
 
-from services.infra.addresses import client_address
+from services.infra.addresses import Address, client_address
 from services.trading import errors, metrics
 from services.trading.settings import TradingSettings
 
@@ -48,13 +48,16 @@ _WAIT_SHARE_MIN: Final = 0.2
 _PATHS: Final = (b"/api/", b"/sapi/")
 _API_KEY: Final = b"x-mbx-apikey"
 
+# A key as it was shown, which nobody has looked at yet, or an address: no key can be made to count as one.
+CallerName = bytes | Address
+
 
 class Ticket:
     """One request that is under way."""
 
     __slots__ = ("caller", "shedding", "since_s")
 
-    def __init__(self, shedding: "Shedding", caller: bytes, since_s: float) -> None:
+    def __init__(self, shedding: "Shedding", caller: CallerName, since_s: float) -> None:
         self.shedding = shedding
         self.caller = caller
         self.since_s = since_s
@@ -82,7 +85,7 @@ class Shedding:
         self._objective_s = objective_ms / 1000
         self._wait_s = wait_ms / 1000
         self._limit = limit
-        self._callers: dict[bytes, int] = {}
+        self._callers: dict[CallerName, int] = {}
         # Since the last beat: what came, what ended, late or only to be refused; and beats that were mostly late.
         self._came = self._ended = self._late = self._pushed_back = self._late_beats = 0
         self._refusals = 0
@@ -109,7 +112,7 @@ class Shedding:
         """Somebody may have to be refused now: half of the places are taken."""
         return 2 * self.under_way >= self.window
 
-    def enter(self, caller: bytes) -> Ticket | None:
+    def enter(self, caller: CallerName) -> Ticket | None:
         """None if the request is to be refused."""
         self._came += 1
         own = self._callers.get(caller, 0)
@@ -120,7 +123,7 @@ class Shedding:
         self._callers[caller] = own + 1
         return Ticket(self, caller, self._clock())
 
-    def turns_away(self, caller: bytes) -> bool:
+    def turns_away(self, caller: CallerName) -> bool:
         """Refuse one if it would not be let in, else do nothing."""
         if self._has_place(self._callers.get(caller, 0)):
             return False
@@ -249,9 +252,8 @@ class TradingGate:
                 shedding.beat(lag_s)
             due_s = now_s + BEAT_S
 
-    def _caller(self, scope: Scope) -> bytes:
-        """By the key it shows, which nobody has looked at yet, else by its address."""
+    def _caller(self, scope: Scope) -> CallerName:
         for name, value in scope["headers"]:
             if name == _API_KEY:
                 return bytes(value)
-        return str(client_address(scope, self._trusted_proxies)).encode()
+        return client_address(scope, self._trusted_proxies)

@@ -15,9 +15,17 @@ from services.trading import errors
 from services.trading.errors import DialectError
 from services.trading.gateway import Gateway
 from services.trading.settings import TradingSettings
-from services.trading.shedding import BEAT_S, WINDOW_MIN, Shedding, Ticket
+from services.trading.shedding import BEAT_S, WINDOW_MIN, Shedding, Ticket, TradingGate
 
 OBJECTIVE_MS, WAIT_MS, LIMIT = 100, 60, 500
+SETTINGS = TradingSettings(
+    port=1,
+    engine_urls="http://one",
+    auth_url="http://nowhere",
+    database_url="postgresql://nowhere/none",
+    redis_url="redis://nowhere",
+    internal_token="t" * 32,
+)
 FLOODER = b"flooder"
 MANY = [b"caller %d" % number for number in range(50)]
 
@@ -162,6 +170,16 @@ def test_who_asks_for_less_than_his_share_is_not_refused_beside_a_flood(answered
     assert entered == asked
 
 
+def test_no_key_counts_as_an_address() -> None:
+    gate = TradingGate(SETTINGS)
+    shared = {"method": "POST", "client": ("203.0.113.5", 1)}
+    scopes = [{**shared, "headers": headers} for headers in ([(b"x-mbx-apikey", b"203.0.113.5")], [])]
+    limit = SETTINGS.gateway_busy_limit
+    entered = [sum(gate.enter(scope, is_crowded=False) is not None for _ in range(limit)) for scope in scopes]
+    # The one was there alone, the other has an equal part with one more besides.
+    assert entered == [limit // 2, limit // 3]
+
+
 def test_refusing_for_long_is_overload_though_nothing_is_late() -> None:
     process = Process()
     process.serve(4, come=1_000, answered=250, latency_beats=1)
@@ -238,16 +256,8 @@ class Wire:
 async def test_what_has_waited_too_long_is_refused_instead_of_sent() -> None:
     """But for the last of each account: it is not its own requests that it waited for."""
     process, wire = Process(), Wire()
-    settings = TradingSettings(
-        port=1,
-        engine_urls="http://one",
-        auth_url="http://nowhere",
-        database_url="postgresql://nowhere/none",
-        redis_url="redis://nowhere",
-        internal_token="t" * 32,
-    )
     process.strain()
-    gateway = Gateway(settings, wire, shedding=process.shedding)
+    gateway = Gateway(SETTINGS, wire, shedding=process.shedding)
     running = asyncio.create_task(gateway.run())
 
     async def ask(account_id: int, name: str) -> DialectError:

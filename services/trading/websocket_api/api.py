@@ -102,7 +102,8 @@ async def _converse(session: Session, under_way: set[asyncio.Task[None]]) -> Non
 
 
 def _enter(session: Session, endpoint: Endpoint[Any], request: Request) -> Ticket | None:
-    caller = str(request.parameters.get("apiKey", session.address)).encode()
+    key = request.parameters.get("apiKey")
+    caller = session.address if key is None else str(key).encode(errors="surrogatepass")
     return session.services.gate.of(endpoint.method).enter(caller)
 
 
