@@ -18,12 +18,11 @@ from starlette.types import Receive, Scope, Send
 
 from services.infra import postgres, redis, telemetry
 from services.infra.addresses import client_address
-from services.infra.clock import COMPARE_EVERY_S, SetClock
+from services.infra.clock import SetClock
 from services.infra.direct import DirectApp, Outgoing
 from services.infra.direct_protocol import DirectProtocol, direct
 from services.infra.links import add_links
 from services.infra.memory import settle_memory
-from services.infra.postgres import Pool
 from services.infra.tasks import end
 from services.infra.web import BodyLimit, RequestId
 from services.trading import errors, metrics, openapi
@@ -153,7 +152,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         asyncio.create_task(gateway.run()),
         asyncio.create_task(principals.run()),
         asyncio.create_task(history.run()),
-        asyncio.create_task(_set_clock(clock, pool)),
+        asyncio.create_task(postgres.keep_time(clock, pool)),
         asyncio.create_task(present.floors.run()),
     ]
     await feed.start()
@@ -175,14 +174,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     history.close()
     await pool.close()
     await client.aclose()
-
-
-async def _set_clock(clock: SetClock, pool: Pool) -> None:
-    """For the life of the process; while the database does not answer, the last correction holds."""
-    while True:
-        await asyncio.sleep(COMPARE_EVERY_S)
-        with contextlib.suppress(*postgres.FAILURES):
-            await clock.compare(partial(postgres.clock_us, pool))
 
 
 def _end_process_on_failure(running: asyncio.Task[None]) -> None:
