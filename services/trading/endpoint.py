@@ -135,6 +135,7 @@ def serve(endpoint: Endpoint[Any]) -> Handler:
     """Return what answers requests for one entry of the table."""
     route = f"{endpoint.method} {endpoint.path}"
     charge = charge_of(endpoint.method, endpoint.path)
+    takes_room = endpoint.method != "GET" and endpoint.security is Security.TRADE
     duration = metrics.REQUEST_SECONDS.labels(route)
     succeeded = metrics.REPLIES.labels(route, "200", "0")
     replied_bytes = metrics.REPLIED_BYTES.labels(route)
@@ -144,6 +145,10 @@ def serve(endpoint: Endpoint[Any]) -> Handler:
         services: Services = incoming.scope["app"].state.services
         tally = None if services.limits is None else services.limits.tally(charge)
         try:
+            if takes_room and services.gateway.is_full:
+                # Before anything is spent on it: what is refused must cost little, or refusing is what overloads.
+                services.gate.orders.push_back()
+                raise errors.OVERLOADED
             content = await _respond(endpoint, services, incoming, tally)
         except DialectError as error:
             # Many of these are shared constants: without this each would keep the frames of its last use alive.
@@ -172,10 +177,6 @@ def _refuse(route: str, error: DialectError, tally: Tally | None) -> Outgoing:
 
 
 async def _respond(endpoint: Endpoint[Any], services: Services, incoming: Incoming, tally: Tally | None) -> bytes:
-    if endpoint.method != "GET" and endpoint.security is Security.TRADE and services.gateway.is_full:
-        # Before anything is spent on it: what is refused must cost little, or refusing is what overloads.
-        services.gate.orders.push_back()
-        raise errors.OVERLOADED
     query: bytes = incoming.scope["query_string"]
     body = b"" if endpoint.method == "GET" else await incoming.body()
     if tally is not None:

@@ -68,10 +68,11 @@ class _Waiting:
     __slots__ = ("answer", "envelope", "give_up_us", "since_s")
 
     def __init__(self, envelope: Envelope, give_up_us: int) -> None:
+        loop = asyncio.get_running_loop()
         self.envelope = envelope
         self.give_up_us = give_up_us
-        self.since_s = asyncio.get_running_loop().time()
-        self.answer: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self.since_s = loop.time()
+        self.answer: asyncio.Future[Reply] = loop.create_future()
 
 
 def _account_of(request: Request) -> int:
