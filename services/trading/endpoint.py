@@ -149,7 +149,19 @@ def serve(endpoint: Endpoint[Any]) -> Handler:
                 # Before anything is spent on it: what is refused must cost little, or refusing is what overloads.
                 services.gate.orders.push_back()
                 raise errors.OVERLOADED
-            content = await _respond(endpoint, services, incoming, tally)
+            query: bytes = incoming.scope["query_string"]
+            body = b"" if endpoint.method == "GET" else await incoming.body()
+            if tally is not None:
+                await tally.arrive(client_address(incoming.scope, services.settings.trusted_proxies), query, body)
+            unit = _time_unit(incoming)
+            parameters = read_parameters(query, body)
+            now_us = services.clock()
+            caller = NOBODY
+            if endpoint.security is not Security.NONE:
+                caller = await _authenticate(services, endpoint, incoming, parameters, query, body, now_us)
+            content = _encoder.encode(
+                await perform(endpoint, services, caller, parameters, tally, unit=unit, now_us=now_us)
+            )
         except DialectError as error:
             # Many of these are shared constants: without this each would keep the frames of its last use alive.
             error.__traceback__ = None
@@ -174,20 +186,6 @@ def serve(endpoint: Endpoint[Any]) -> Handler:
 def _refuse(route: str, error: DialectError, tally: Tally | None) -> Outgoing:
     metrics.REPLIES.labels(route, str(error.status), str(error.code)).inc()
     return Outgoing(error.body(), error.status, None if tally is None else tally.failed(error))
-
-
-async def _respond(endpoint: Endpoint[Any], services: Services, incoming: Incoming, tally: Tally | None) -> bytes:
-    query: bytes = incoming.scope["query_string"]
-    body = b"" if endpoint.method == "GET" else await incoming.body()
-    if tally is not None:
-        await tally.arrive(client_address(incoming.scope, services.settings.trusted_proxies), query, body)
-    unit = _time_unit(incoming)
-    parameters = read_parameters(query, body)
-    now_us = services.clock()
-    caller = NOBODY
-    if endpoint.security is not Security.NONE:
-        caller = await _authenticate(services, endpoint, incoming, parameters, query, body, now_us)
-    return _encoder.encode(await perform(endpoint, services, caller, parameters, tally, unit=unit, now_us=now_us))
 
 
 async def perform(
