@@ -5,8 +5,8 @@ protocol asks the gate when the headers are complete; whom it refuses gets ready
 ASGI, no routing. The few that come otherwise (pipelined, or waiting for ``100 Continue``) are asked in ``GateKeeper``,
 the outermost layer of the application, which also tells the gate when a request has ended.
 
-Under overload even parsing is too dear: a request that arrived whole, in the shape that nearly all have, is turned away
-by a look at its bytes. Whatever is not certainly one such request goes to the parser.
+While many are refused even parsing is too dear: a request that arrived whole, in the shape that nearly all have, is
+turned away by a look at its bytes. Whatever is not certainly one such request goes to the parser.
 """
 
 import re
@@ -43,7 +43,7 @@ class Gate(Protocol):
     caller_header: bytes
 
     @property
-    def is_strained(self) -> bool:
+    def may_refuse(self) -> bool:
         """It is worth asking ``turns_away``."""
 
     def turns_away(self, method: str, caller: bytes) -> bool:
@@ -149,7 +149,7 @@ class GatedProtocol(PatientProtocol):
         self._idle_since_s = 0.0
 
     def data_received(self, data: bytes) -> None:
-        own_id = self._turn_away(data) if not self._is_arriving and self._gate.is_strained else None
+        own_id = self._turn_away(data) if not self._is_arriving and self._gate.may_refuse else None
         if own_id is not None:
             self._forget_arrival()
             self.transport.write(self._answers.kept(self.server_state.default_headers, own_id))

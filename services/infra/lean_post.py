@@ -20,7 +20,7 @@ import httptools
 
 from services.infra.http import CONNECT_TIMEOUT_S
 
-# Less than any server here keeps a connection that nobody uses (``web.KEEP_ALIVE_TIMEOUT_S``).
+# Less than any server here keeps a connection that nobody uses (``keep_alive_s``).
 IDLE_S_MAX: Final = 20.0
 # A machine that vanishes says no farewell. So one that acknowledges nothing for this long is taken for gone, whether a
 # request is under way or not: before an engine's lease ends, so that nothing is sent to the dead when another leads.

@@ -33,4 +33,7 @@ class ServiceSettings(BaseSettings):
     environment: str = Field(default="local", pattern="^[a-z][a-z0-9-]{0,62}$")
     # How long a request may take to arrive, and a client to take what does not fit into the buffers of its connection.
     request_timeout_s: int = Field(default=20, ge=1, le=300)
+    # How long a connection without a request is kept: longer than those do who call through it, so that they close it.
+    # Most proxies let go after 60 s, services among themselves after 20.
+    keep_alive_s: int = Field(default=75, ge=1, le=3600)
     shutdown_timeout_s: int = Field(default=10, ge=1, le=300)

@@ -24,7 +24,6 @@ from services.infra.request_ids import REQUEST_ID_HEADER, request_id
 from services.infra.settings import ServiceSettings
 from services.infra.websocket import PING_INTERVAL_S, PING_TIMEOUT_S, FramingProtocol
 
-KEEP_ALIVE_TIMEOUT_S: Final = 75
 MAX_CONNECTIONS: Final = 4096
 LISTEN_BACKLOG: Final = 2048
 MAX_HEADER_BYTES: Final = 32 * 1024
@@ -149,7 +148,7 @@ def run(
         server_header=False,
         # Whose X-Forwarded-For to believe is each service's own decision; by default every local peer's would be.
         proxy_headers=False,
-        timeout_keep_alive=KEEP_ALIVE_TIMEOUT_S,
+        timeout_keep_alive=settings.keep_alive_s,
         timeout_graceful_shutdown=settings.shutdown_timeout_s,
         limit_concurrency=MAX_CONNECTIONS,
         backlog=LISTEN_BACKLOG,

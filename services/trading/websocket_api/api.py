@@ -102,10 +102,9 @@ async def _converse(session: Session, under_way: set[asyncio.Task[None]]) -> Non
 
 
 def _enter(session: Session, endpoint: Endpoint[Any], request: Request) -> Ticket | None:
-    def name_caller() -> bytes:
-        return str(request.parameters.get("apiKey", session.address)).encode()
-
-    return session.services.gate.of(endpoint.method).enter(name_caller)
+    key = request.parameters.get("apiKey")
+    caller = session.address if key is None else str(key).encode(errors="surrogatepass")
+    return session.services.gate.of(endpoint.method).enter(caller)
 
 
 def _leave(ticket: Ticket, _task: asyncio.Task[None]) -> None:
