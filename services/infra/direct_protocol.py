@@ -32,8 +32,11 @@ class _Whole(Incoming):
 
     __slots__ = ("content",)
 
-    def __init__(self, scope: Scope, limit_bytes: int) -> None:
-        super().__init__(scope, _never, limit_bytes)
+    # Or it would not be here.
+    declares_too_much = False
+
+    def __init__(self, scope: Scope) -> None:
+        super().__init__(scope, _never, 0)
         self.content = b""
 
     async def body(self) -> bytes:
@@ -131,10 +134,17 @@ class DirectProtocol(GatedProtocol):
         if handler is None or self.parser.get_http_version() != "1.1" or scope["method"] == "HEAD":
             return None
         scope["app"], scope["path"], scope["query_string"] = self._direct, path, query
-        incoming = _Whole(scope, self._direct.limit_bytes)
-        if incoming.declares_too_much or incoming.header(b"transfer-encoding") is not None:
+        incoming = _Whole(scope)
+        if not self._declares_little(incoming):
             return None
         return _Exchange(handler, incoming, ticket, keep_alive=self.parser.should_keep_alive())
+
+    def _declares_little(self, incoming: _Whole) -> bool:
+        """The parser has seen to it that there is one length, and that it is a number."""
+        length = incoming.header(b"content-length")
+        if length is None:
+            return incoming.header(b"transfer-encoding") is None
+        return int(length) <= self._direct.limit_bytes
 
     async def _answer(self, exchange: _Exchange) -> None:
         try:

@@ -121,7 +121,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     gate: TradingGate = app.state.gate
     gateway, principals = Gateway(settings, clock=clock, shedding=gate.orders), Principals(settings, client)
     present = Present(pool)
-    markets, feed, hub = Markets(pool), Feed(pool, client), Hub(settings.max_subscriptions)
+    markets, feed, hub = Markets(pool), Feed(pool, redis.StreamReader(client)), Hub(settings.max_subscriptions)
     books, tape = Books(feed, gateway, JournalHead(pool)), Tape(feed, pool)
     streams = MarketStreams(hub, feed, books, tape)
     connections: Connections = app.state.connections

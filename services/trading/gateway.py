@@ -17,7 +17,7 @@ as unavailable. A POST whose answer got lost is unknown (-1007) and is never sen
 import asyncio
 import secrets
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Final, Protocol
 
@@ -70,11 +70,25 @@ class _Waiting:
     __slots__ = ("answer", "envelope", "give_up_us", "since_s", "span")
 
     def __init__(self, envelope: Envelope, give_up_us: int) -> None:
+        # A system call each time.
+        loop = asyncio.get_running_loop()
         self.envelope = envelope
         self.give_up_us = give_up_us
         self.span = traces.current() if traces.is_on else None
-        self.since_s = asyncio.get_running_loop().time()
-        self.answer: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self.since_s = loop.time()
+        self.answer: asyncio.Future[Applied | Depth | Checked] = loop.create_future()
+
+    def hear(self, reply: Reply) -> None:
+        """What the engine says, unless nobody waits for it any longer."""
+        if self.answer.done():
+            return
+        if isinstance(reply, Refused):
+            self.answer.set_exception(REFUSALS[reply.reason])
+        elif isinstance(reply, Failed):
+            is_clients_wish = self.envelope.deadline_us < self.give_up_us and reply.kind is FailureKind.EXPIRED
+            self.answer.set_exception(errors.TIMESTAMP_TOO_OLD if is_clients_wish else _FAILURES[reply.kind])
+        else:
+            self.answer.set_result(reply)
 
 
 def _account_of(request: Request) -> int:
@@ -139,8 +153,9 @@ class Gateway:
         is_busy = self._has_engine and self._depth >= settings.gateway_busy_limit
         return is_busy or self._depth >= settings.gateway_queue_limit
 
-    async def submit(self, request: Request, *, deadline_us: int | None = None) -> Applied | Depth | Checked:
-        """Have the engine carry out one request; raise DialectError for a refusal or a failure.
+    def submit(self, request: Request, *, deadline_us: int | None = None) -> Awaitable[Applied | Depth | Checked]:
+        """Have the engine carry out one request; raise DialectError for a refusal or a failure, at once if there is no
+        room for it.
 
         Past ``deadline_us``, the end of a signed request's own window, the engine refuses to start it (-1021).
         """
@@ -158,16 +173,7 @@ class Gateway:
         line.append(waiting)
         self._depth += 1
         self._arrived.set()
-        reply = await waiting.answer
-        if isinstance(reply, Applied):
-            return reply
-        if isinstance(reply, Refused):
-            raise REFUSALS[reply.reason]
-        if isinstance(reply, Failed):
-            if limit_us < give_up_us and reply.kind is FailureKind.EXPIRED:
-                raise errors.TIMESTAMP_TOO_OLD
-            raise _FAILURES[reply.kind]
-        return reply
+        return waiting.answer
 
     async def run(self) -> None:
         try:
@@ -239,8 +245,7 @@ class Gateway:
             raise
         else:
             for waiting, reply in zip(parcel, replies, strict=True):
-                if not waiting.answer.done():
-                    waiting.answer.set_result(reply)
+                waiting.hear(reply)
             if self.on_replies is not None:
                 self.on_replies(replies)
 
