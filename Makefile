@@ -40,6 +40,8 @@ web-if-possible: | $(VENV)/local.stamp
 compiled-core: | $(VENV)/local.stamp ## Compile the engine's core, if it has changed and there is a C compiler
 	@$(BIN)/python -m services.compiled.build --if-possible
 
+# Hundreds of processes start from the same sources, and where nothing may be written each compiles them all anew.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: $(VENV)/dev.stamp compiled-core $(CLIENT_STAMPS) web/dist/index.html ## Run every test, or some: make test T=tests/core
 	@$(if $(T),,$(NPM) --silent test)
 	@$(BIN)/python -m tests.web.browser
