@@ -7,6 +7,7 @@ from starlette.types import Scope
 
 def template(scope: Scope) -> str | None:
     """As the router left it in the scope; None if no route matched."""
-    matched: Any = scope.get("route")
+    # FastAPI's routes know their own part of the path only; the whole is with the routers that include them.
+    matched: Any = scope.get("fastapi", {}).get("effective_route_context") or scope.get("route")
     path: str | None = getattr(matched, "path_format", None) or getattr(matched, "path", None)
     return path
