@@ -61,7 +61,8 @@ class Observed:
 class OpenLoop:
     """Sends ``next_request`` at ``rate`` a second over idle connections, first due first sent.
 
-    Latencies count from when a request was due, or with ``counts_from_due`` off from when it was sent.
+    Connections take turns, so none is idle for longer than a server keeps one. Latencies count from when a request was
+    due, or with ``counts_from_due`` off from when it was sent.
     """
 
     def __init__(
@@ -75,7 +76,7 @@ class OpenLoop:
     ) -> None:
         self._counts_from_due = counts_from_due
         self._loop = asyncio.get_running_loop()
-        self._idle = list(connections)
+        self._idle = deque(connections)
         self._next_request = next_request
         self._rate = rate
         self._chance = random.Random(seed)
@@ -113,7 +114,7 @@ class OpenLoop:
 
     def _send_waiting(self) -> None:
         while self._waiting and self._idle:
-            self._send(self._idle.pop(), self._waiting.popleft())
+            self._send(self._idle.popleft(), self._waiting.popleft())
 
     def _send(self, connection: Connection, due_s: float) -> None:
         request = self._next_request()

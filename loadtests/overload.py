@@ -30,8 +30,9 @@ from loadtests.traffic import DEPOSITS, Traffic
 from loadtests.venue import HOST, Trader, Venue, VenueFailed, running_exchange, scratch_directory
 
 GOODPUT_SHARE: Final = 0.8
-# What those who do not flood may lose in answers, and the latency of which they may see twice.
-FAIR_SHARE: Final = 0.9
+# What those who do not flood must get through beside one who does.
+FAIR_SHARE: Final = 0.95
+# What is accepted should take; it may take twice that.
 OBJECTIVE_MS: Final = 100.0
 DEFINITE: Final = '"code":-1008,'
 TRADERS: Final = 50
@@ -106,8 +107,8 @@ def _judge(phases: dict[str, Phase]) -> list[str]:
     alone, beside = phases["modest alone"], phases["modest beside a flood"]
     if beside.accepted_per_s < FAIR_SHARE * alone.accepted_per_s:
         shortcomings.append(f"beside a flood others got {beside.accepted_per_s / alone.accepted_per_s:.0%}")
-    if beside.refused_per_s:
-        shortcomings.append(f"beside a flood {beside.refused_per_s}/s of others were refused")
+    if beside.accepted is not None and beside.accepted.p99_ms > 2 * OBJECTIVE_MS:
+        shortcomings.append(f"beside a flood p99 of others is {beside.accepted.p99_ms:.0f} ms")
     still = phases["standing still"]
     if still.refused_per_s:
         shortcomings.append(f"{still.refused_per_s}/s were refused because the database stood still for a moment")

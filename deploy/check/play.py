@@ -25,7 +25,7 @@ from deploy.check.chart import CHART, KUBERNETES_VERSIONS, render
 from deploy.check.containers import IMAGE, build, logs, needs_root, podman
 from deploy.check.tools import Failed
 from services.domain.money import parse_e8
-from services.local.client import PublicClient
+from services.local.client import PublicClient, Unavailable
 from services.local.data_directory import DataDirectory, RunState
 from services.local.internal import Account, InternalClient
 from tests.running import wait_until
@@ -67,7 +67,10 @@ def trades(root: Path) -> str:
             running.ask_for_passwords(services)
             for pod in pods.servers():
                 _play(pod)
-            return f"{_trade(pods, directory)}; {_verify()}"
+            try:
+                return f"{_trade(pods, directory)}; {_verify()}"
+            except Unavailable as error:
+                raise Failed(f"{error}\n{_logs()}") from error
 
 
 class _Pods:
@@ -162,7 +165,11 @@ def _wait_for_migration() -> None:
 
 
 def _trade(pods: _Pods, directory: DataDirectory) -> str:
-    """As two clients, through the trading pod; then the active engine's pod is stopped, and they go on."""
+    """As two clients, through the trading pod, before and after two engines have gone.
+
+    One is stopped as a cluster does it, the container first: it hands over. Of the other the pod is stopped, and with
+    that podman takes its network away at once: for the others its machine has vanished.
+    """
     _wait_ready(pods)
     state = RunState(
         *(0, "", True, pods.url("crossbook-trading"), pods.url("crossbook-auth")),
@@ -173,11 +180,22 @@ def _trade(pods: _Pods, directory: DataDirectory) -> str:
         internal.deposit(seller.user_id, "BTC", parse_e8("1"), "check:seller")
         internal.deposit(buyer.user_id, "USDT", parse_e8("5000"), "check:buyer")
     _buy_and_sell(pods, buyer, seller)
-    active = _active_engine(pods)
-    podman("pod", "stop", "--time", STOP_TIMEOUT_S, active)
+    first = _active_engine(pods)
+    podman("stop", "--time", STOP_TIMEOUT_S, _container(first))
     _buy_and_sell(pods, buyer, seller)
-    successor = _active_engine(pods)
-    return f"{len(pods.servers())} pods; traded, {successor} took over from {active}, and traded again"
+    second = _active_engine(pods)
+    podman("start", _container(first))
+    _wait_ready(pods)
+    podman("pod", "stop", "--time", STOP_TIMEOUT_S, second)
+    third = _active_engine(pods)
+    _buy_and_sell(pods, buyer, seller)
+    return (
+        f"{len(pods.servers())} pods; traded, {first} handed over to {second}, which vanished and left {third}, trading"
+    )
+
+
+def _container(engine: str) -> str:
+    return f"{engine}-engine"
 
 
 def _verify() -> str:

@@ -23,6 +23,7 @@ from services.infra.measured import Measured
 from services.infra.sealing import Seal
 from services.infra.tasks import end
 from services.infra.telemetry import metrics
+from services.infra.traces import NONE_OF_FASTAPI
 from services.infra.web import BodyLimit, RequestId
 
 OPENAPI_PATH = "/auth/v1/openapi.json"
@@ -48,6 +49,7 @@ def create_app(settings: AuthSettings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        telemetry=NONE_OF_FASTAPI,
         generate_unique_id_function=_operation_id,
         middleware=[
             Middleware(Measured),

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
@@ -27,6 +28,7 @@ from services.backoffice.resources import Resources
 from services.backoffice.settings import BackofficeSettings
 from services.infra import postgres
 from services.infra.callers import Callers
+from services.infra.clock import SetClock
 from services.infra.engine_client import EngineClient
 from services.infra.http import internal_client
 from services.infra.links import add_links
@@ -34,6 +36,7 @@ from services.infra.measured import Measured
 from services.infra.problems import BODY_TOO_LARGE, answer
 from services.infra.tasks import end
 from services.infra.telemetry import metrics
+from services.infra.traces import NONE_OF_FASTAPI
 from services.infra.web import BodyLimit, RequestId
 
 OPENAPI_PATH = "/wallet/v1/openapi.json"
@@ -72,6 +75,7 @@ def create_app(settings: BackofficeSettings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        telemetry=NONE_OF_FASTAPI,
         generate_unique_id_function=_operation_id,
         middleware=[
             Middleware(Measured),
@@ -105,6 +109,9 @@ async def _lifespan(app: FastAPI, settings: BackofficeSettings) -> AsyncIterator
             statement_timeout_ms=settings.statement_timeout_ms,
         )
         stack.push_async_callback(pool.close)
+        clock = SetClock()
+        await clock.compare(partial(postgres.clock_us, pool))
+        await stack.enter_async_context(_running(postgres.keep_time(clock, pool)))
         callers = app.state.callers = Callers(settings, settings.auth_url)
         stack.push_async_callback(callers.close)
         engine = EngineClient(
@@ -112,6 +119,7 @@ async def _lifespan(app: FastAPI, settings: BackofficeSettings) -> AsyncIterator
             settings.engine_urls,
             deadline_ms=settings.command_deadline_ms,
             timeout_ms=settings.engine_timeout_ms,
+            clock=clock,
         )
         stack.push_async_callback(engine.close)
         internal = await stack.enter_async_context(internal_client(settings, timeout_s=NOTIFIER_TIMEOUT_S))
@@ -128,7 +136,9 @@ async def _lifespan(app: FastAPI, settings: BackofficeSettings) -> AsyncIterator
         await stack.enter_async_context(_running(watch.run(pool)))
         # 4. Serve.
         statements = asyncio.Semaphore(settings.max_statements_at_once)
-        app.state.resources = Resources(settings, catalogue, pool, callers, engine, courier, internal, statements)
+        app.state.resources = Resources(
+            settings, catalogue, pool, callers, engine, courier, internal, statements, clock
+        )
         yield
 
 

@@ -7,7 +7,6 @@ which user of the machine is at it.
 import hashlib
 import hmac
 import re
-import time
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Final, NamedTuple
 
@@ -102,6 +101,10 @@ def signature_of(key: bytes, timestamp: str, body: bytes) -> str:
     return hmac.new(key, timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()
 
 
+def _is_far_off(held: Held, timestamp_s: int) -> bool:
+    return abs(held.clock() - timestamp_s * 1_000_000) > held.settings.replay_window_s * 1_000_000
+
+
 async def _provider(
     request: Request,
     held: Held,
@@ -118,7 +121,7 @@ async def _provider(
     ]
     if settings is None or not any(matches):
         raise Refused(INVALID_SIGNATURE)
-    if _seconds.fullmatch(timestamp) is None or abs(time.time() - int(timestamp)) > held.settings.replay_window_s:
+    if _seconds.fullmatch(timestamp) is None or _is_far_off(held, int(timestamp)):
         raise Refused(TOO_OLD)
     return Provider(name, frozenset(settings.networks))
 

@@ -13,6 +13,7 @@ from services.backoffice.assets_file import Catalogue
 from services.backoffice.courier import Courier
 from services.backoffice.settings import BackofficeSettings
 from services.infra.callers import Callers
+from services.infra.clock import Clock
 from services.infra.engine_client import EngineClient
 from services.infra.postgres import Pool
 from services.infra.transactions import Connection, transaction
@@ -28,6 +29,8 @@ class Resources:
     courier: Courier
     internal: httpx.AsyncClient
     statements: asyncio.Semaphore
+    # PostgreSQL's time, as the engine has it.
+    clock: Clock
 
     def transaction(self) -> AbstractAsyncContextManager[Connection]:
         return transaction(self.pool, timeout_s=self.settings.pool_timeout_s)

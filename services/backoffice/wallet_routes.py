@@ -1,6 +1,5 @@
 """The wallet, under ``/wallet/v1``: for users who are signed in, each about their own account only."""
 
-import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack, aclosing
 from datetime import UTC, datetime
@@ -416,7 +415,7 @@ async def download_statement(
 ) -> StreamingResponse:
     """Download every movement of a time as CSV, with the balances before and after."""
     start_us = utc_us(start)
-    end_us = time.time_ns() // 1000 if end is None else utc_us(end)
+    end_us = held.clock() if end is None else utc_us(end)
     if not 0 <= start_us <= end_us or end_us - start_us > held.settings.max_statement_days * 86_400_000_000:
         raise Refused(RANGE_TOO_LONG)
     if held.statements.locked():

@@ -15,6 +15,7 @@ import asyncio
 from collections import deque
 
 from services.domain.protocol import Envelope, Failed, FailureKind, Reply
+from services.infra import traces
 
 OVERLOADED = Failed(FailureKind.OVERLOADED)
 EXPIRED = Failed(FailureKind.EXPIRED)
@@ -34,10 +35,11 @@ class Superseded(Exception):
 class Parcel:
     """Requests in order, and the future of their encoded replies."""
 
-    __slots__ = ("answer", "envelopes")
+    __slots__ = ("answer", "envelopes", "span")
 
     def __init__(self, envelopes: list[Envelope]) -> None:
         self.envelopes = envelopes
+        self.span = traces.current() if traces.is_on else None
         self.answer: asyncio.Future[list[Reply]] = asyncio.get_running_loop().create_future()
 
     def reply(self, replies: list[Reply]) -> None:

@@ -56,6 +56,9 @@ class PostgresStore:
     ) -> Coroutine[Any, Any, Taken]:
         return snapshots.take(exchange, sequence, journal_hash, self._settings, to_database=to_database)
 
+    def hash_state(self, exchange: Exchange) -> Coroutine[Any, Any, bytes | None]:
+        return snapshots.hash_aside(exchange)
+
 
 class PostgresSession:
     def __init__(self, connection: Connection) -> None:

@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from services.engine import journal, snapshots
 from services.engine.core.exchange import Exchange
 from services.engine.journal import GENESIS_HASH, JournalCorrupt, JournalRow
-from services.engine.lease import Lease
+from services.engine.lease import Lease, LeaseLost
 from services.engine.snapshots import Snapshot
 from services.engine.store import Session
 from services.infra import telemetry
@@ -43,10 +43,17 @@ async def begin(session: Session, redis: Redis, lease: Lease | None = None) -> C
 
 
 async def recover(session: Session, redis: Redis, lease: Lease, copy: Copy | None = None) -> Copy:
-    """Bring a copy, by default a new one, to ``lease.sequence``; raise JournalCorrupt rather than guess."""
+    """Bring a copy, by default a new one, to ``lease.sequence``; raise JournalCorrupt rather than guess.
+
+    Raise LeaseLost if another engine has led since the lease was taken.
+    """
     started = time.perf_counter()
     if copy is None:
         copy = await begin(session, redis, lease)
+        if copy.sequence > lease.sequence:
+            raise LeaseLost(
+                f"epoch {lease.epoch} began after row {lease.sequence}, there is one of row {copy.sequence}"
+            )
     began, commands = copy.sequence, 0
     if began < lease.sequence:
         async for row in session.read_rows(began, lease.sequence):

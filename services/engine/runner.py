@@ -16,6 +16,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 import asyncpg
+from opentelemetry.trace import SpanKind
 from redis.asyncio import Redis
 
 from services import compiled
@@ -36,7 +37,7 @@ from services.engine.settings import EngineSettings
 from services.engine.snapshots import Taken, begins_window
 from services.engine.standby import Standby
 from services.engine.store import Session, Store
-from services.infra import telemetry
+from services.infra import telemetry, traces
 from services.infra.clock import COMPARE_EVERY_S, Clock, SetClock, now_us
 from services.infra.memory import settle_memory
 
@@ -47,6 +48,8 @@ _FIT_S: Final = 5.0
 _EXPECT_S: Final = 1.0
 # Everything that means "the database is gone or no longer ours": begin again at the lease.
 _SETBACKS: Final = (LeaseLost, OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+
+_SETTLE_ATTRIBUTES: Final = {"db.system.name": "postgresql", "db.query.summary": "settle"}
 
 _log = telemetry.logger(__name__)
 
@@ -102,7 +105,7 @@ class Engine:
             # 1. Follow whoever leads, and become the only writer after it. What can be ready by then is.
             definitions = read_definitions(self._settings.markets_file)
             window_us = int(self._settings.snapshot_interval_s * 1_000_000)
-            self.standby = standby = Standby(session, self._redis, window_us, self._on_recovered)
+            self.standby = standby = Standby(self._store, session, self._redis, window_us, self._on_recovered)
             held = await self._acquire(session, standby)
             if held is None:
                 return
@@ -190,7 +193,10 @@ class Engine:
             while not self._stopping.is_set():
                 parcels = await self.inbox.take(self._settings.batch_limit, self._settings.heartbeat_ms / 1000)
                 metrics.INBOX_DEPTH.set(self.inbox.depth)
-                await active.turn(parcels)
+                if parcels and traces.is_on:
+                    await active.turn_traced(parcels)
+                else:
+                    await active.turn(parcels)
             # Nothing is in hand: whoever is next need not wait for what this one still has to do. It hears of that
             # before gateways do, so that they find it ready.
             _log.info("handing_over", epoch=active.lease.epoch, sequence=active.sequence)
@@ -257,6 +263,12 @@ class ActiveEngine:
                 symbol = command.market.symbol if isinstance(command, DefineMarket) else ""
                 _log.warning("market_file_overruled", symbol=symbol, reason=reply.reason.value)
 
+    async def turn_traced(self, parcels: list[Parcel]) -> None:
+        attributes = {"crossbook.parcels": len(parcels), "crossbook.requests": sum(len(p.envelopes) for p in parcels)}
+        with traces.together("turn", SpanKind.INTERNAL, [parcel.span for parcel in parcels], attributes) as span:
+            await self.turn(parcels)
+            span.set_attribute("crossbook.sequence", self.sequence)
+
     async def turn(self, parcels: list[Parcel]) -> None:
         """One turn of the loop: apply, commit, reply, publish, perhaps snapshot."""
         before_us = self.exchange.now_us
@@ -290,7 +302,10 @@ class ActiveEngine:
         batch = Batch(self.exchange, self.sequence + 1, max(clock_us, self.exchange.now_us), clock_us, done)
         for parcel in parcels:
             batch.carry_out(parcel)
-        metrics.APPLY_SECONDS.observe(time.perf_counter() - started)
+        took_s = time.perf_counter() - started
+        metrics.APPLY_SECONDS.observe(took_s)
+        if traces.is_on:
+            traces.record("apply", SpanKind.INTERNAL, took_s, {"crossbook.requests": batch.size})
         metrics.COMMANDS.inc(batch.size)
         metrics.BATCH_SIZE.observe(batch.size)
         return batch
@@ -307,7 +322,10 @@ class ActiveEngine:
         except BaseException:
             batch.fail_unknown()
             raise
-        metrics.SETTLE_SECONDS.observe(time.perf_counter() - started)
+        took_s = time.perf_counter() - started
+        metrics.SETTLE_SECONDS.observe(took_s)
+        if traces.is_on:
+            traces.record("settle", SpanKind.CLIENT, took_s, _SETTLE_ATTRIBUTES)
         if row is not None:
             self.sequence, self._journal_hash = row.sequence, row.hash
         batch.reply()

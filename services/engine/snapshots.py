@@ -5,7 +5,8 @@ format, the journal's hash at that sequence and the hash of its own state; ``loa
 checked them, and answers None for anything it cannot use.
 
 Taking one does not stall the engine: the process forks, and the child, which sees memory as it was at that instant,
-encodes and stores it while the parent goes on. The parent pays for the fork only (a few milliseconds).
+encodes and stores it while the parent goes on. The parent pays for the fork only (a few milliseconds). A standby has
+its state hashed the same way.
 """
 
 import asyncio
@@ -13,7 +14,7 @@ import hashlib
 import os
 import signal
 import zlib
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final, NamedTuple, NoReturn
 
 import msgspec
@@ -39,6 +40,7 @@ _CHILD_POLL_S: Final = 0.02
 # Nobody waits for a snapshot, least of all the engine that takes over while the last one is stored.
 _CHILD_NICENESS: Final = 10
 _CHILD_TIMEOUT_S: Final = 60.0
+_ANSWER_BYTES_MAX: Final = 512
 _STORE_TIMEOUT_MS: Final = 30_000
 # The child's exit code: stored, and the number of unbalanced assets up to a bound; or one of Python's own, for failure.
 _STORED_CODE: Final = 64
@@ -155,29 +157,61 @@ def take(
 
     The fork is made by this call, not by awaiting what it returns: the state must not have changed in between.
     """
+    child = _fork(lambda _: _keep(exchange, sequence, journal_hash, settings, to_database=to_database))
+    return _await_taken(child)
+
+
+def hash_aside(exchange: Exchange) -> Coroutine[Any, Any, bytes | None]:
+    """The hash of the state as it is at this call, made in a forked child; None if that came to nothing."""
+    child = _fork(lambda answer: _hash(exchange, answer))
+    return _await_hash(child)
+
+
+class _Child(NamedTuple):
+    pid: int
+    # The end of a pipe from which the child's answer is read.
+    answer: int
+
+
+def _fork(work: Callable[[int], int]) -> _Child:
+    """Do the work in a child: it is given the end of the pipe to answer into, and returns the child's exit code."""
+    answer, answering = os.pipe()
     pid = os.fork()
     if pid == 0:
-        _store_and_exit(exchange, sequence, journal_hash, settings, to_database=to_database)
-    return _await_child(pid)
+        _work_and_exit(work, answering)
+    os.close(answering)
+    return _Child(pid, answer)
 
 
-async def _await_child(pid: int) -> Taken:
+async def _await_taken(child: _Child) -> Taken:
+    unbalanced, _ = await _await_child(child)
+    unbalanced -= _STORED_CODE
+    return Taken(True, unbalanced) if 0 <= unbalanced <= _UNBALANCED_MAX else Taken(False)
+
+
+async def _await_hash(child: _Child) -> bytes | None:
+    _, answer = await _await_child(child)
+    return answer or None
+
+
+async def _await_child(child: _Child) -> tuple[int, bytes]:
+    """Its exit code and its answer, which must fit into a pipe."""
     deadline = asyncio.get_running_loop().time() + _CHILD_TIMEOUT_S
-    while True:
-        finished, status = os.waitpid(pid, os.WNOHANG)  # noqa: ASYNC222 (does not block)
-        if finished:
-            unbalanced = os.waitstatus_to_exitcode(status) - _STORED_CODE
-            return Taken(True, unbalanced) if 0 <= unbalanced <= _UNBALANCED_MAX else Taken(False)
-        if asyncio.get_running_loop().time() > deadline:
-            os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)  # noqa: ASYNC222 (a killed child ends at once)
-            return Taken(False)
-        await asyncio.sleep(_CHILD_POLL_S)
+    try:
+        while True:
+            finished, status = os.waitpid(child.pid, os.WNOHANG)  # noqa: ASYNC222 (does not block)
+            if finished:
+                return os.waitstatus_to_exitcode(status), os.read(child.answer, _ANSWER_BYTES_MAX)
+            if asyncio.get_running_loop().time() > deadline:
+                os.kill(child.pid, signal.SIGKILL)
+                os.waitpid(child.pid, 0)  # noqa: ASYNC222 (a killed child ends at once)
+                return -signal.SIGKILL, b""
+            await asyncio.sleep(_CHILD_POLL_S)
+    finally:
+        os.close(child.answer)
 
 
-def _store_and_exit(
-    exchange: Exchange, sequence: int, journal_hash: bytes, settings: EngineSettings, *, to_database: bool
-) -> NoReturn:
+def _work_and_exit(work: Callable[[int], int], answering: int) -> NoReturn:
     """Run in the child. It shares nothing with its parent but memory: no socket, no signal handler, no event loop."""
     code = 1
     try:
@@ -185,17 +219,29 @@ def _store_and_exit(
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)
         signal.set_wakeup_fd(-1)
-        os.closerange(3, os.sysconf("SC_OPEN_MAX"))
-        payload = encode(exchange, sequence, journal_hash)
-        stored_in_redis = _store_in_redis(payload, settings)
-        if to_database or not stored_in_redis:
-            with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
-                runner.run(_store_in_database(payload, sequence, settings))
-        code = _STORED_CODE + min(len(exchange.accounts.imbalances()), _UNBALANCED_MAX)
+        os.closerange(3, answering)
+        os.closerange(answering + 1, os.sysconf("SC_OPEN_MAX"))
+        code = work(answering)
     except BaseException as error:
-        os.write(2, f'{{"event": "snapshot_failed", "level": "error", "error": "{type(error).__name__}"}}\n'.encode())
+        os.write(2, f'{{"event": "child_failed", "level": "error", "error": "{type(error).__name__}"}}\n'.encode())
     finally:
         os._exit(code)
+
+
+def _hash(exchange: Exchange, answer: int) -> int:
+    os.write(answer, state_hash(capture(exchange)))
+    return 0
+
+
+def _keep(
+    exchange: Exchange, sequence: int, journal_hash: bytes, settings: EngineSettings, *, to_database: bool
+) -> int:
+    payload = encode(exchange, sequence, journal_hash)
+    stored_in_redis = _store_in_redis(payload, settings)
+    if to_database or not stored_in_redis:
+        with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+            runner.run(_store_in_database(payload, sequence, settings))
+    return _STORED_CODE + min(len(exchange.accounts.imbalances()), _UNBALANCED_MAX)
 
 
 def _store_in_redis(payload: bytes, settings: EngineSettings) -> bool:

@@ -10,19 +10,18 @@ each other. The leader takes its snapshots there and tells the hash through Redi
 
 import asyncio
 import time
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
 
 import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from services.engine import metrics
-from services.engine.core.snapshot import capture, state_hash
 from services.engine.lease import Lease
 from services.engine.recovery import Copy, begin, recover
 from services.engine.snapshots import CHECKPOINT_KEY, Checkpoint, begins_window
-from services.engine.store import Session
+from services.engine.store import Session, Store
 from services.infra import telemetry
 
 # Between two looks at the lease the journal is followed for so many rows at most, and so long.
@@ -43,7 +42,10 @@ class Diverged(Exception):
 class Standby:
     """``follow`` between looks at the lease, ``take_over`` when it has been acquired."""
 
-    def __init__(self, session: Session, redis: Redis, window_us: int, on_loaded: Callable[[], None]) -> None:
+    def __init__(
+        self, store: Store, session: Session, redis: Redis, window_us: int, on_loaded: Callable[[], None]
+    ) -> None:
+        self._store = store
         self._session = session
         self._redis = redis
         self._window_us = window_us
@@ -51,6 +53,7 @@ class Standby:
         self._copy: Copy | None = None
         self._is_warm = False
         self._checkpoints: dict[int, Checkpoint] = {}
+        self._hashing: asyncio.Task[None] | None = None
         self._compared = 0
         self._compare_at_s = 0.0
 
@@ -97,15 +100,25 @@ class Standby:
                 copy.apply(row)
                 rows += 1
                 if begins_window(before_us, row.time_us, self._window_us):
-                    self._note_checkpoint(copy)
+                    self._hash(copy)
         self._is_warm = not rows
 
-    def _note_checkpoint(self, copy: Copy) -> Checkpoint:
-        checkpoint = Checkpoint(copy.sequence, copy.journal_hash, state_hash(capture(copy.exchange)))
-        self._checkpoints[copy.sequence] = checkpoint
+    def _hash(self, copy: Copy) -> None:
+        """Have the state hashed as it is now. One at a time: the leader too takes no two snapshots at once."""
+        if self._hashing is None or self._hashing.done():
+            hashing = self._store.hash_state(copy.exchange)
+            self._hashing = asyncio.create_task(self._note_checkpoint(copy.sequence, copy.journal_hash, hashing))
+
+    async def _note_checkpoint(
+        self, sequence: int, journal_hash: bytes, hashing: Coroutine[Any, Any, bytes | None]
+    ) -> None:
+        state_hash = await hashing
+        if state_hash is None:
+            _log.warning("state_not_hashed", sequence=sequence)
+            return
+        self._checkpoints[sequence] = Checkpoint(sequence, journal_hash, state_hash)
         while len(self._checkpoints) > _HASHES_KEPT:
             del self._checkpoints[next(iter(self._checkpoints))]
-        return checkpoint
 
     async def _compare(self, copy: Copy) -> None:
         now_s = asyncio.get_running_loop().time()
@@ -117,7 +130,7 @@ class Standby:
             return
         own = self._checkpoints.get(told.sequence)
         if own is None and told.sequence == copy.sequence:
-            own = self._note_checkpoint(copy)
+            self._hash(copy)
         if own is None or own.journal_hash != told.journal_hash:
             # Not there yet, or Redis remembers another exchange.
             return

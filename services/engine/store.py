@@ -53,3 +53,6 @@ class Store(Protocol):
         self, exchange: Exchange, sequence: int, journal_hash: bytes, *, to_database: bool
     ) -> Coroutine[Any, Any, Taken]:
         """Store a snapshot of the state as it is at this call, whenever the result is awaited (``snapshots.py``)."""
+
+    def hash_state(self, exchange: Exchange) -> Coroutine[Any, Any, bytes | None]:
+        """The hash of the state as it is at this call, without standing still for it; None if that failed."""

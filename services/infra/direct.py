@@ -14,6 +14,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
+from services.infra import traces
 from services.infra.gate import Gate, GateKeeper
 from services.infra.request_ids import REQUEST_ID_HEADER, request_id
 from services.infra.web import BodyTooLarge
@@ -79,21 +80,23 @@ class DirectApp(FastAPI):
     """
 
     def __init__(self, *, limit_bytes: int, too_large: TooLarge, gate: Gate | None = None, **how: Any) -> None:
-        super().__init__(**how)
+        super().__init__(telemetry=traces.NONE_OF_FASTAPI, **how)
         self._gated = self._dispatch if gate is None else GateKeeper(self._dispatch, gate)
-        self._limit_bytes = limit_bytes
+        self.limit_bytes = limit_bytes
         self._too_large = too_large
         self._handlers: dict[tuple[str, str], Handler] = {}
 
     def add_direct_route(self, method: str, path: str, handler: Handler, **documentation: Any) -> None:
         """With ``documentation``, as for ``add_api_route``, the route is in OpenAPI."""
+        if traces.is_on:
+            handler = _traced(path, handler)
         self._handlers[method, path] = handler
         if method == "GET":
             # The server leaves the body out.
             self._handlers["HEAD", path] = handler
 
         async def serve(request: Request) -> Response:
-            outgoing = await handler(Incoming(request.scope, request.receive, self._limit_bytes))
+            outgoing = await handler(Incoming(request.scope, request.receive, self.limit_bytes))
             return Response(outgoing.content, outgoing.status, outgoing.headers, outgoing.media_type.decode())
 
         # By which the router knows the path, and answers for methods that it does not have.
@@ -103,32 +106,55 @@ class DirectApp(FastAPI):
         else:
             self.add_route(path, serve, methods=[method], include_in_schema=False)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._gated(scope, receive, send)
+    def handler(self, method: str, path: str) -> Handler | None:
+        """What serves this direct route, if it is one."""
+        return self._handlers.get((method, path))
 
-    async def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
-        handler = self._handlers.get((scope["method"], scope["path"])) if scope["type"] == "http" else None
-        if handler is None:
-            await super().__call__(scope, receive, send)
-        else:
-            scope["app"] = self
-            await self._serve(handler, scope, receive, send)
-
-    async def _serve(self, handler: Handler, scope: Scope, receive: Receive, send: Send) -> None:
-        incoming = Incoming(scope, receive, self._limit_bytes)
+    async def answer(self, handler: Handler, incoming: Incoming) -> Outgoing | None:
+        """None if nobody is left to answer."""
         # As ``web.RequestId`` does, and for its reasons.
         structlog.contextvars.bind_contextvars(request_id=incoming.request_id)
         try:
             if incoming.declares_too_much:
                 raise BodyTooLarge
-            outgoing = await handler(incoming)
+            return await handler(incoming)
         except BodyTooLarge:
-            outgoing = await self._too_large(scope)
+            return await self._too_large(incoming.scope)
         except ClientDisconnect:
-            # Nobody is left to answer.
+            return None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._gated(scope, receive, send)
+
+    async def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
+        handler = self.handler(scope["method"], scope["path"]) if scope["type"] == "http" else None
+        if handler is None:
+            await super().__call__(scope, receive, send)
             return
-        await send(_start(outgoing, incoming.request_id))
-        await send({"type": "http.response.body", "body": outgoing.content})
+        scope["app"] = self
+        incoming = Incoming(scope, receive, self.limit_bytes)
+        outgoing = await self.answer(handler, incoming)
+        if outgoing is not None:
+            await send(_start(outgoing, incoming.request_id))
+            await send({"type": "http.response.body", "body": outgoing.content})
+
+
+def _traced(path: str, handler: Handler) -> Handler:
+    async def trace(incoming: Incoming) -> Outgoing:
+        with traces.request(incoming.scope["method"], path, incoming.header, incoming.request_id) as span:
+            try:
+                outgoing = await handler(incoming)
+            except BodyTooLarge:
+                traces.answered(span, 413)
+                raise
+            except Exception as error:
+                traces.failed(span, type(error).__qualname__)
+                raise
+            traces.answered(span, outgoing.status)
+        return outgoing
+
+    trace.__name__ = handler.__name__
+    return trace
 
 
 def _start(outgoing: Outgoing, request_id: str) -> Message:

@@ -4,7 +4,6 @@ What became of a command is one of three: a reply, ``NotStarted`` (certainly not
 A command that names itself by a reference may be sent again after either.
 """
 
-import time
 from collections import deque
 from typing import Final
 
@@ -13,6 +12,7 @@ import msgspec
 
 from services.domain.commands import Command
 from services.domain.protocol import NOT_ACTIVE, Applied, Envelope, Failed, FailureKind, Refused, Reply
+from services.infra.clock import Clock, now_us
 from services.infra.http import internal_client
 from services.infra.settings import ServiceSettings
 
@@ -32,8 +32,16 @@ class EngineClient:
     """``submit`` asks the engine that last answered first, then the others once each."""
 
     def __init__(
-        self, settings: ServiceSettings, engine_urls: tuple[str, ...], *, deadline_ms: int, timeout_ms: int
+        self,
+        settings: ServiceSettings,
+        engine_urls: tuple[str, ...],
+        *,
+        deadline_ms: int,
+        timeout_ms: int,
+        clock: Clock = now_us,
     ) -> None:
+        """``clock`` is the one that the engine holds deadlines against."""
+        self._clock = clock
         self._urls = deque(f"{url.rstrip('/')}/internal/commands" for url in engine_urls)
         self._deadline_ms = deadline_ms
         self._client = internal_client(settings, timeout_s=timeout_ms / 1000)
@@ -42,7 +50,7 @@ class EngineClient:
         await self._client.aclose()
 
     async def submit(self, command: Command) -> Applied | Refused:
-        body = msgspec.msgpack.encode([Envelope(time.time_ns() // 1000 + self._deadline_ms * 1000, command)])
+        body = msgspec.msgpack.encode([Envelope(self._clock() + self._deadline_ms * 1000, command)])
         for _ in range(len(self._urls)):
             reply = await self._ask(self._urls[0], body)
             if isinstance(reply, Applied | Refused):

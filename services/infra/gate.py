@@ -5,8 +5,8 @@ protocol asks the gate when the headers are complete; whom it refuses gets ready
 ASGI, no routing. The few that come otherwise (pipelined, or waiting for ``100 Continue``) are asked in ``GateKeeper``,
 the outermost layer of the application, which also tells the gate when a request has ended.
 
-Under overload even parsing is too dear: a request that arrived whole, in the shape that nearly all have, is turned away
-by a look at its bytes. Whatever is not certainly one such request goes to the parser.
+While many are refused even parsing is too dear: a request that arrived whole, in the shape that nearly all have, is
+turned away by a look at its bytes. Whatever is not certainly one such request goes to the parser.
 """
 
 import re
@@ -43,7 +43,7 @@ class Gate(Protocol):
     caller_header: bytes
 
     @property
-    def is_strained(self) -> bool:
+    def may_refuse(self) -> bool:
         """It is worth asking ``turns_away``."""
 
     def turns_away(self, method: str, caller: bytes) -> bool:
@@ -98,26 +98,33 @@ def _id_of(scope: Scope) -> bytes:
     return request_id(given.decode("latin-1")).encode("ascii")
 
 
-class _Answers:
-    """The refusal as a whole answer, made once for each set of headers that the server puts before every answer."""
+class Answers:
+    """Made once for each set of headers that the server puts before every answer: these, and the refusal as a whole."""
 
     def __init__(self, refusal: bytes) -> None:
         self._refusal = refusal
         self._headers: list[tuple[bytes, bytes]] = []
-        self._before_id = b""
+        self._common = b""
+        self._before_id = self._begin(b"")
         self._after_id = b"\r\n\r\n" + refusal
 
+    def common(self, headers: list[tuple[bytes, bytes]]) -> bytes:
+        """The server makes a new list when one of them changes."""
+        if headers is not self._headers:
+            self._headers, self._common = headers, b"".join(b"%b: %b\r\n" % header for header in headers)
+            self._before_id = self._begin(self._common)
+        return self._common
+
     def kept(self, headers: list[tuple[bytes, bytes]], own_id: bytes) -> bytes:
-        if headers is not self._headers or not self._before_id:
-            self._headers, self._before_id = headers, self._begin(headers)
+        self.common(headers)
         return self._before_id + own_id + self._after_id
 
     def last(self, headers: list[tuple[bytes, bytes]], own_id: bytes) -> bytes:
-        return self._begin([*headers, (b"connection", b"close")]) + own_id + self._after_id
+        return self._begin(self.common(headers) + b"connection: close\r\n") + own_id + self._after_id
 
-    def _begin(self, headers: list[tuple[bytes, bytes]]) -> bytes:
+    def _begin(self, common: bytes) -> bytes:
         return b"HTTP/1.1 503 Service Unavailable\r\n%bcontent-type: application/json\r\ncontent-length: %d\r\n%b: " % (
-            b"".join(b"%b: %b\r\n" % header for header in headers),
+            common,
             len(self._refusal),
             _ID,
         )
@@ -132,32 +139,49 @@ def _value(data: bytes, head: bytes, name: bytes) -> bytes:
 class GatedProtocol(PatientProtocol):
     """uvicorn's protocol with a gate. One request at a time is read from a connection, and answered, as ever."""
 
-    def __init__(self, gate: Gate, answers: _Answers, request_timeout_s: float, **made_with: Any) -> None:
+    def __init__(self, gate: Gate, answers: Answers, request_timeout_s: float, **made_with: Any) -> None:
         super().__init__(request_timeout_s, **made_with)
         self._gate = gate
         self._answers = answers
         self._is_refused = False
         self._ignored_bytes = 0
-        self._turned_away_s = 0.0
+        # When this connection was last done with a request.
+        self._idle_since_s = 0.0
 
     def data_received(self, data: bytes) -> None:
-        own_id = self._turn_away(data) if not self._is_arriving and self._gate.is_strained else None
+        own_id = self._turn_away(data) if not self._is_arriving and self._gate.may_refuse else None
         if own_id is not None:
-            self._turned_away_s = self.loop.time()
             self._forget_arrival()
             self.transport.write(self._answers.kept(self.server_state.default_headers, own_id))
-            if self.timeout_keep_alive_task is None:
-                self._await_next(self.timeout_keep_alive)
+            self._await_next()
         else:
             super().data_received(data)
 
+    # uvicorn sets the timer for idle connections anew with each answer and takes it back with each request. For one
+    # that is turned away that would cost as much as all else that is done for it. So here it runs on.
+
+    def _unset_keepalive_if_required(self) -> None:
+        """What uvicorn calls for each request and each answer."""
+
+    def on_response_complete(self) -> None:
+        if self.pipeline or self.transport.is_closing():
+            super().on_response_complete()
+            return
+        self.server_state.total_requests += 1
+        self.flow.resume_reading()
+        self._await_next()
+
     def timeout_keep_alive_handler(self) -> None:
-        """Setting the timer for each request that is turned away would cost as much as all else that is done for it."""
-        left_s = self._turned_away_s + self.timeout_keep_alive - self.loop.time()
+        is_idle = self._is_idle() and not self._is_arriving
+        left_s = self._idle_since_s + self.timeout_keep_alive - self.loop.time() if is_idle else self.timeout_keep_alive
         if left_s > 0:
-            self._await_next(left_s)
+            self.timeout_keep_alive_task = self.loop.call_later(left_s, self.timeout_keep_alive_handler)
         else:
             super().timeout_keep_alive_handler()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        super()._unset_keepalive_if_required()
 
     def on_headers_complete(self) -> None:
         if self._is_for_gate():
@@ -167,15 +191,19 @@ class GatedProtocol(PatientProtocol):
             if ticket is None:
                 self._is_refused, self._ignored_bytes = True, 0
                 return
-            scope[TICKET] = ticket
-            try:
-                super().on_headers_complete()
-            except BaseException:
-                # It never reaches the application.
-                self._gate.leave(ticket)
-                raise
-            return
-        super().on_headers_complete()
+            self._begin(ticket)
+        else:
+            super().on_headers_complete()
+
+    def _begin(self, ticket: object) -> None:
+        """A request is let in. Its headers are here."""
+        cast(Scope, self.scope)[TICKET] = ticket
+        try:
+            super().on_headers_complete()
+        except BaseException:
+            # It never reaches the application.
+            self._gate.leave(ticket)
+            raise
 
     def on_body(self, body: bytes) -> None:
         if not self._is_refused:
@@ -194,14 +222,17 @@ class GatedProtocol(PatientProtocol):
         headers, own_id = self.server_state.default_headers, _id_of(cast(Scope, self.scope))
         if self.parser.should_keep_alive():
             self.transport.write(self._answers.kept(headers, own_id))
-            self._await_next(self.timeout_keep_alive)
+            self._await_next()
         else:
             self.transport.write(self._answers.last(headers, own_id))
             self.transport.close()
 
-    def _await_next(self, seconds: float) -> None:
-        self._unset_keepalive_if_required()
-        self.timeout_keep_alive_task = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
+    def _await_next(self) -> None:
+        self._idle_since_s = self.loop.time()
+        if self.timeout_keep_alive_task is None:
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
 
     def _turn_away(self, data: bytes) -> bytes | None:
         """The id of a request that is refused. The data must be one whole request, so that where the next one begins is
@@ -243,4 +274,4 @@ class GatedProtocol(PatientProtocol):
 
 def behind(gate: Gate, request_timeout_s: float) -> Callable[..., GatedProtocol]:
     """What uvicorn makes for each connection."""
-    return partial(GatedProtocol, gate, _Answers(gate.refusal), request_timeout_s)
+    return partial(GatedProtocol, gate, Answers(gate.refusal), request_timeout_s)

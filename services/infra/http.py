@@ -2,6 +2,7 @@
 
 import httpx
 
+from services.infra import traces
 from services.infra.settings import ServiceSettings
 from services.infra.web import internal_credential
 
@@ -15,4 +16,5 @@ def internal_client(settings: ServiceSettings, *, timeout_s: float, max_connecti
         timeout=httpx.Timeout(timeout_s, connect=CONNECT_TIMEOUT_S),
         limits=httpx.Limits(max_connections=max_connections, max_keepalive_connections=max_connections),
         trust_env=False,
+        event_hooks={"request": [traces.carry_with]} if traces.is_on else None,
     )

@@ -1,9 +1,11 @@
 """uvicorn's HTTP protocol, which does not wait for ever for its clients.
 
-A request must have arrived whole ``request_timeout_s`` after its first byte (the first one: after the connection was
-made). Else the client hears 408, if it has said anything, and the connection ends. Whoever takes nothing of an answer
-that does not fit into the buffers for as long is cut off. Otherwise a byte a minute would be enough to hold every
-connection there may be.
+A request must have arrived whole ``request_timeout_s`` after its first byte. Else the client hears 408, and the
+connection ends. Whoever takes nothing of an answer that does not fit into the buffers for as long is cut off. Otherwise
+a byte a minute would be enough to hold every connection there may be.
+
+A connection that is kept for the next request stays open for ``keep_alive_s``, and so does one that has not had its
+first: clients open some ahead. Blank lines are no request (RFC 9112, section 2.2), and make nobody wait longer.
 
 Nearly every request arrives in one piece, so no timer is set before a piece turns out not to be the last one.
 """
@@ -16,6 +18,7 @@ from typing import Any, Final
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+_BLANK: Final = b"\r\n"
 _TEXT: Final = b"The request came too slowly."
 _ANSWER: Final = (
     b"HTTP/1.1 408 Request Timeout\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\n"
@@ -38,9 +41,14 @@ class PatientProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._arrival = self.loop.call_later(self._request_timeout_s, self._give_up)
+        # As uvicorn does between requests, and ends it with the first byte.
+        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
 
     def data_received(self, data: bytes) -> None:
+        if data[0] in _BLANK and not self._is_arriving:
+            data = data.lstrip(_BLANK)
+            if not data:
+                return
         super().data_received(data)
         if not self._is_arriving:
             self._forget_arrival()
@@ -85,7 +93,7 @@ class PatientProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         answering = self._answering
-        if self._is_arriving and (answering is None or not answering.response_started or answering.response_complete):
+        if answering is None or not answering.response_started or answering.response_complete:
             self.transport.write(_ANSWER)
         self.transport.close()
         # It need not read this either.

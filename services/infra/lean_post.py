@@ -9,6 +9,8 @@ may have been carried out). It is never sent a second time.
 
 import asyncio
 import select
+import socket
+import sys
 from collections.abc import Mapping
 from time import monotonic
 from typing import Final, NamedTuple, cast
@@ -18,8 +20,12 @@ import httptools
 
 from services.infra.http import CONNECT_TIMEOUT_S
 
-# Less than any server here keeps a connection that nobody uses (``web.KEEP_ALIVE_TIMEOUT_S``).
+# Less than any server here keeps a connection that nobody uses (``keep_alive_s``).
 IDLE_S_MAX: Final = 20.0
+# A machine that vanishes says no farewell. So one that acknowledges nothing for this long is taken for gone, whether a
+# request is under way or not: before an engine's lease ends, so that nothing is sent to the dead when another leads.
+SILENCE_MS_MAX: Final = 2_000
+_PROBE_EVERY_S: Final = 1
 ANSWER_BYTES_MAX: Final = 64 * 1024 * 1024
 _HTTPS_PORT: Final = 443
 _HTTP_PORT: Final = 80
@@ -131,7 +137,9 @@ class _Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports have the interface, not the ancestry.
         self._transport = cast(asyncio.Transport, transport)
-        self._readable.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
+        connected = transport.get_extra_info("socket")
+        self._readable.register(connected.fileno(), select.POLLIN)
+        _watch(connected)
 
     def data_received(self, data: bytes) -> None:
         try:
@@ -166,3 +174,13 @@ class _Connection(asyncio.Protocol):
         if waiting is not None and not waiting.done():
             waiting.set_exception(AnswerLost(reason))
         self.abort()
+
+
+def _watch(connected: socket.socket) -> None:
+    """Have the kernel find out whether the other machine is still there (RFC 5482; the same for an idle connection)."""
+    if sys.platform != "linux":
+        return
+    connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _PROBE_EVERY_S)
+    connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, _PROBE_EVERY_S)
+    connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SILENCE_MS_MAX)

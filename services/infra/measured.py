@@ -7,13 +7,14 @@ it: it counts by the codes of its dialect (``services/trading/metrics.py``).
 
 import time
 from functools import cache
-from typing import Any, Final
+from typing import Final
 
 from prometheus_client import Counter, Histogram
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.infra.direct import Handler, Incoming, Outgoing
+from services.infra.route_templates import template
 from services.infra.web import BodyTooLarge
 
 UNMATCHED: Final = "unmatched"
@@ -90,9 +91,8 @@ def _series(route: str, status: int) -> tuple[Histogram, Counter]:
 
 
 def _route(scope: Scope) -> str:
-    """The method and template of what answered, as its router left it in the scope."""
-    matched: Any = scope.get("route")
-    path = getattr(matched, "path_format", None) or getattr(matched, "path", None)
+    """The method and template of what answered."""
+    path = template(scope)
     if path is None or scope["method"] not in METHODS:
         return UNMATCHED
     return f"{scope['method']} {path}"

@@ -1,8 +1,13 @@
 """Connections to PostgreSQL through asyncpg, with a limit on everything that can wait."""
 
+import asyncio
+import contextlib
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import asyncpg
+
+from services.infra.clock import COMPARE_EVERY_S, SetClock
 
 CONNECT_TIMEOUT_S = 5.0
 # What it can look like when a server is gone, does not answer in time, or refuses a statement.
@@ -62,6 +67,16 @@ async def clock_us(source: Source) -> int:
     """The server's time, in microseconds since 1970."""
     found: int = await source.fetchval("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
     return found
+
+
+async def keep_time(clock: SetClock, pool: Pool) -> None:
+    """Have the clock tell the server's time, for the life of a process; while it does not answer, the last correction
+    holds.
+    """
+    while True:
+        with contextlib.suppress(*FAILURES):
+            await clock.compare(partial(clock_us, pool))
+        await asyncio.sleep(COMPARE_EVERY_S)
 
 
 async def connect(url: str, *, application_name: str, statement_timeout_ms: int) -> Connection:

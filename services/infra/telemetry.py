@@ -1,4 +1,4 @@
-"""Logs as JSON lines on standard output, metrics on ``/metrics``, errors to Sentry where that is asked for.
+"""Logs as JSON lines on standard output, metrics on ``/metrics``; errors to Sentry and traces where that is asked for.
 
 Every line says which service and, within a request, which request (``request_id``, bound by ``web.RequestId``). A
 service that follows the journal says once, with ``tell``, how to read its position; its lines then carry ``sequence``.
@@ -18,6 +18,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.requests import Request
 from starlette.responses import Response
 
+from services.infra import traces
 from services.infra.settings import ServiceSettings
 
 _SECRET_WORDS = ("secret", "token", "password", "signature", "authorization")
@@ -46,37 +47,55 @@ def _add_facts(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> M
 
 
 def configure(service: str, settings: ServiceSettings) -> None:
-    """What a process does first: logs, and error reports if it is told where to."""
-    if settings.sentry_dsn is None:
-        configure_logging(service, settings.log_level)
-        return
+    """What a process does first: logs, and error reports and traces if it is told where to."""
+    release = settings.release or f"crossbook@{version('crossbook')}"
+    more: list[structlog.types.Processor] = []
+    if settings.traces_url:
+        more.append(_trace(service, release, settings))
+    if settings.sentry_dsn is not None:
+        more.append(_report(service, release, settings.sentry_dsn.get_secret_value(), settings.environment))
+    configure_logging(service, settings.log_level, *more)
+
+
+def _trace(service: str, release: str, settings: ServiceSettings) -> structlog.types.Processor:
+    """Begin with traces; what is returned adds to log lines what they belong to."""
+    from services.infra import trace_export
+
+    trace_export.start(
+        settings.traces_url,
+        ratio=settings.traces_ratio,
+        service=service,
+        release=release,
+        environment=settings.environment,
+        credential=f"Bearer {settings.internal_token.get_secret_value()}",
+    )
+    return traces.add_trace
+
+
+def _report(service: str, release: str, dsn: str, environment: str) -> structlog.types.Processor:
+    """Begin with error reports; what is returned makes them of log lines."""
     # Importing the SDK takes 0.2 s, which only those who report pay.
     from services.infra import error_reports
 
-    error_reports.start(
-        settings.sentry_dsn.get_secret_value(),
-        service=service,
-        release=settings.release or f"crossbook@{version('crossbook')}",
-        environment=settings.environment,
-    )
+    error_reports.start(dsn, service=service, release=release, environment=environment)
 
     def report(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         if event.get("level") in ("error", "critical"):
             error_reports.report(event)
         return event
 
-    configure_logging(service, settings.log_level, report)
+    return report
 
 
-def configure_logging(service: str, level: str, report: structlog.types.Processor | None = None) -> None:
-    """Send structlog and the standard library's loggers through one JSON formatter; ``report`` sees every event."""
+def configure_logging(service: str, level: str, *more: structlog.types.Processor) -> None:
+    """Send structlog and the standard library's loggers through one JSON formatter; ``more`` see every event."""
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _add_facts,
-        *([report] if report is not None else []),
+        *more,
         structlog.processors.format_exc_info,
         _redact,
     ]

@@ -19,14 +19,12 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.infra import internal_token
-from services.infra.gate import Gate, behind
+from services.infra import internal_token, traces
 from services.infra.http_protocol import patient
 from services.infra.request_ids import REQUEST_ID_HEADER, request_id
 from services.infra.settings import ServiceSettings
 from services.infra.websocket import PING_INTERVAL_S, PING_TIMEOUT_S, FramingProtocol
 
-KEEP_ALIVE_TIMEOUT_S: Final = 75
 MAX_CONNECTIONS: Final = 4096
 LISTEN_BACKLOG: Final = 2048
 MAX_HEADER_BYTES: Final = 32 * 1024
@@ -83,7 +81,7 @@ class RequestId:
     """Give every request an id: the caller's when it is well formed, else a new one; log it and send it back."""
 
     def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+        self._app = traces.Traced(app) if traces.is_on else app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -133,16 +131,15 @@ def run(
     settings: ServiceSettings,
     before_shutdown: BeforeShutdown | None = None,
     tls: TlsListener | None = None,
-    gate: Gate | None = None,
+    http: Callable[..., asyncio.Protocol] | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then let requests in flight finish.
 
-    ``gate`` is asked before anything is spent on a request; the application has its ``GateKeeper``.
+    ``http`` makes what serves a connection, by default uvicorn's protocol with patience of its own (``http_protocol``).
 
     ``before_shutdown`` is awaited then, while requests are still served and WebSockets open. With ``tls`` the same
     application, with all it holds, and the same limits are behind two ports.
     """
-    patience_s = settings.request_timeout_s
     config = uvicorn.Config(
         app,
         host=settings.host,
@@ -152,11 +149,11 @@ def run(
         server_header=False,
         # Whose X-Forwarded-For to believe is each service's own decision; by default every local peer's would be.
         proxy_headers=False,
-        timeout_keep_alive=KEEP_ALIVE_TIMEOUT_S,
+        timeout_keep_alive=settings.keep_alive_s,
         timeout_graceful_shutdown=settings.shutdown_timeout_s,
         limit_concurrency=MAX_CONNECTIONS,
         backlog=LISTEN_BACKLOG,
-        http=patient(patience_s) if gate is None else behind(gate, patience_s),  # type: ignore[arg-type]
+        http=http or patient(settings.request_timeout_s),  # type: ignore[arg-type]
         h11_max_incomplete_event_size=MAX_HEADER_BYTES,
         ws=FramingProtocol,
         ws_max_size=MAX_MESSAGE_BYTES,
@@ -215,3 +212,5 @@ class _Server(uvicorn.Server):
         if self._before_shutdown is not None:
             await self._before_shutdown()
         await super().shutdown(sockets)
+        if traces.is_on:
+            traces.stop()

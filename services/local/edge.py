@@ -31,7 +31,7 @@ from services.infra import telemetry, web
 from services.local import demo_funds
 from services.local.data_directory import DataDirectory
 from services.local.page import Page
-from services.trading.app import before_shutdown, create_app
+from services.trading.app import before_shutdown, create_app, protocol
 from services.trading.settings import TradingSettings
 
 API: Final = "/api/"
@@ -221,7 +221,7 @@ def main() -> None:
     settings = EdgeSettings()
     telemetry.configure("trading", settings)
     app = create_app(settings)
-    web.run(Edge(app, settings), settings, partial(before_shutdown, app), settings.tls(), app.state.gate)
+    web.run(Edge(app, settings), settings, partial(before_shutdown, app), settings.tls(), protocol(app))
 
 
 if __name__ == "__main__":

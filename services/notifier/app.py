@@ -18,6 +18,7 @@ from services.infra.measured import Measured
 from services.infra.problems import BODY_TOO_LARGE, answer
 from services.infra.sealing import Seal
 from services.infra.tasks import end
+from services.infra.traces import NONE_OF_FASTAPI
 from services.infra.web import BodyLimit, RequestId
 from services.notifier import errors, internal_routes, outbox_routes, routes
 from services.notifier.auth_source import AuthSource
@@ -60,6 +61,7 @@ def create_app(settings: NotifierSettings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        telemetry=NONE_OF_FASTAPI,
         generate_unique_id_function=_operation_id,
         middleware=[
             Middleware(Measured),

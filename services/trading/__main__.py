@@ -3,7 +3,7 @@
 from functools import partial
 
 from services.infra import telemetry, web
-from services.trading.app import before_shutdown, create_app
+from services.trading.app import before_shutdown, create_app, protocol
 from services.trading.settings import TradingSettings
 
 
@@ -11,7 +11,7 @@ def main() -> None:
     settings = TradingSettings()
     telemetry.configure("trading", settings)
     app = create_app(settings)
-    web.run(app, settings, partial(before_shutdown, app), gate=app.state.gate)
+    web.run(app, settings, partial(before_shutdown, app), http=protocol(app))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 from typing import Any
 
@@ -18,11 +18,11 @@ from starlette.types import Receive, Scope, Send
 
 from services.infra import postgres, redis, telemetry
 from services.infra.addresses import client_address
-from services.infra.clock import COMPARE_EVERY_S, SetClock
+from services.infra.clock import SetClock
 from services.infra.direct import DirectApp, Outgoing
+from services.infra.direct_protocol import DirectProtocol, direct
 from services.infra.links import add_links
 from services.infra.memory import settle_memory
-from services.infra.postgres import Pool
 from services.infra.tasks import end
 from services.infra.web import BodyLimit, RequestId
 from services.trading import errors, metrics, openapi
@@ -54,7 +54,7 @@ from services.trading.websocket_api.api import websocket_api
 _log = telemetry.logger(__name__)
 
 
-def create_app(settings: TradingSettings) -> FastAPI:
+def create_app(settings: TradingSettings) -> DirectApp:
     gate = TradingGate(settings)
     app = DirectApp(
         gate=gate,
@@ -94,6 +94,11 @@ def create_app(settings: TradingSettings) -> FastAPI:
     return app
 
 
+def protocol(app: DirectApp) -> Callable[..., DirectProtocol]:
+    """What serves the connections of an application that ``create_app`` has made."""
+    return direct(app, app.state.gate, app.state.settings.request_timeout_s)
+
+
 async def before_shutdown(app: FastAPI) -> None:
     """Tell every WebSocket client that this process is about to stop."""
     connections: Connections = app.state.connections
@@ -116,7 +121,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     gate: TradingGate = app.state.gate
     gateway, principals = Gateway(settings, clock=clock, shedding=gate.orders), Principals(settings, client)
     present = Present(pool)
-    markets, feed, hub = Markets(pool), Feed(pool, client), Hub(settings.max_subscriptions)
+    markets, feed, hub = Markets(pool), Feed(pool, redis.StreamReader(client)), Hub(settings.max_subscriptions)
     books, tape = Books(feed, gateway, JournalHead(pool)), Tape(feed, pool)
     streams = MarketStreams(hub, feed, books, tape)
     connections: Connections = app.state.connections
@@ -147,7 +152,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         asyncio.create_task(gateway.run()),
         asyncio.create_task(principals.run()),
         asyncio.create_task(history.run()),
-        asyncio.create_task(_set_clock(clock, pool)),
+        asyncio.create_task(postgres.keep_time(clock, pool)),
         asyncio.create_task(present.floors.run()),
     ]
     await feed.start()
@@ -169,14 +174,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     history.close()
     await pool.close()
     await client.aclose()
-
-
-async def _set_clock(clock: SetClock, pool: Pool) -> None:
-    """For the life of the process; while the database does not answer, the last correction holds."""
-    while True:
-        await asyncio.sleep(COMPARE_EVERY_S)
-        with contextlib.suppress(*postgres.FAILURES):
-            await clock.compare(partial(postgres.clock_us, pool))
 
 
 def _end_process_on_failure(running: asyncio.Task[None]) -> None:

@@ -135,6 +135,7 @@ def serve(endpoint: Endpoint[Any]) -> Handler:
     """Return what answers requests for one entry of the table."""
     route = f"{endpoint.method} {endpoint.path}"
     charge = charge_of(endpoint.method, endpoint.path)
+    takes_room = endpoint.method != "GET" and endpoint.security is Security.TRADE
     duration = metrics.REQUEST_SECONDS.labels(route)
     succeeded = metrics.REPLIES.labels(route, "200", "0")
     replied_bytes = metrics.REPLIED_BYTES.labels(route)
@@ -144,7 +145,23 @@ def serve(endpoint: Endpoint[Any]) -> Handler:
         services: Services = incoming.scope["app"].state.services
         tally = None if services.limits is None else services.limits.tally(charge)
         try:
-            content = await _respond(endpoint, services, incoming, tally)
+            if takes_room and services.gateway.is_full:
+                # Before anything is spent on it: what is refused must cost little, or refusing is what overloads.
+                services.gate.orders.push_back()
+                raise errors.OVERLOADED
+            query: bytes = incoming.scope["query_string"]
+            body = b"" if endpoint.method == "GET" else await incoming.body()
+            if tally is not None:
+                await tally.arrive(client_address(incoming.scope, services.settings.trusted_proxies), query, body)
+            unit = _time_unit(incoming)
+            parameters = read_parameters(query, body)
+            now_us = services.clock()
+            caller = NOBODY
+            if endpoint.security is not Security.NONE:
+                caller = await _authenticate(services, endpoint, incoming, parameters, query, body, now_us)
+            content = _encoder.encode(
+                await perform(endpoint, services, caller, parameters, tally, unit=unit, now_us=now_us)
+            )
         except DialectError as error:
             # Many of these are shared constants: without this each would keep the frames of its last use alive.
             error.__traceback__ = None
@@ -169,24 +186,6 @@ def serve(endpoint: Endpoint[Any]) -> Handler:
 def _refuse(route: str, error: DialectError, tally: Tally | None) -> Outgoing:
     metrics.REPLIES.labels(route, str(error.status), str(error.code)).inc()
     return Outgoing(error.body(), error.status, None if tally is None else tally.failed(error))
-
-
-async def _respond(endpoint: Endpoint[Any], services: Services, incoming: Incoming, tally: Tally | None) -> bytes:
-    if endpoint.method != "GET" and endpoint.security is Security.TRADE and services.gateway.is_full:
-        # Before anything is spent on it: what is refused must cost little, or refusing is what overloads.
-        services.gate.orders.push_back()
-        raise errors.OVERLOADED
-    query: bytes = incoming.scope["query_string"]
-    body = b"" if endpoint.method == "GET" else await incoming.body()
-    if tally is not None:
-        await tally.arrive(client_address(incoming.scope, services.settings.trusted_proxies), query, body)
-    unit = _time_unit(incoming)
-    parameters = read_parameters(query, body)
-    now_us = services.clock()
-    caller = NOBODY
-    if endpoint.security is not Security.NONE:
-        caller = await _authenticate(services, endpoint, incoming, parameters, query, body, now_us)
-    return _encoder.encode(await perform(endpoint, services, caller, parameters, tally, unit=unit, now_us=now_us))
 
 
 async def perform(

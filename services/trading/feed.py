@@ -29,6 +29,7 @@ from services.domain.event_stream import (
 from services.domain.events import Event
 from services.infra import postgres, telemetry
 from services.infra.postgres import Pool
+from services.infra.redis import StreamReader
 from services.trading import metrics
 
 _READ_ENTRIES: Final = 200
@@ -67,7 +68,7 @@ class _Gap(Exception):
 class Feed:
     """``start`` it, ``listen``, then ``run`` it as a task. ``sequence`` is the last entry that all listeners had."""
 
-    def __init__(self, pool: Pool, redis: Redis) -> None:
+    def __init__(self, pool: Pool, redis: Redis | StreamReader) -> None:
         self._pool = pool
         self._redis = redis
         self._listeners: list[Listener] = []

@@ -17,12 +17,13 @@ as unavailable. A POST whose answer got lost is unknown (-1007) and is never sen
 import asyncio
 import secrets
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Final, Protocol
 
 import msgspec
 import structlog
+from opentelemetry.trace import SpanKind
 
 from services.domain.commands import ReplaceOrder
 from services.domain.protocol import (
@@ -40,6 +41,7 @@ from services.domain.protocol import (
     Request,
     parcel_id,
 )
+from services.infra import traces
 from services.infra.clock import Clock, now_us
 from services.infra.lean_post import Answer, AnswerLost, LeanPost, NotSent
 from services.infra.web import internal_credential
@@ -65,13 +67,28 @@ _decoder: Final = msgspec.msgpack.Decoder(list[Reply])
 class _Waiting:
     """``give_up_us`` is the gateway's own patience; the envelope's deadline may be earlier, by the client's wish."""
 
-    __slots__ = ("answer", "envelope", "give_up_us", "since_s")
+    __slots__ = ("answer", "envelope", "give_up_us", "since_s", "span")
 
     def __init__(self, envelope: Envelope, give_up_us: int) -> None:
+        # A system call each time.
+        loop = asyncio.get_running_loop()
         self.envelope = envelope
         self.give_up_us = give_up_us
-        self.since_s = asyncio.get_running_loop().time()
-        self.answer: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self.span = traces.current() if traces.is_on else None
+        self.since_s = loop.time()
+        self.answer: asyncio.Future[Applied | Depth | Checked] = loop.create_future()
+
+    def hear(self, reply: Reply) -> None:
+        """What the engine says, unless nobody waits for it any longer."""
+        if self.answer.done():
+            return
+        if isinstance(reply, Refused):
+            self.answer.set_exception(REFUSALS[reply.reason])
+        elif isinstance(reply, Failed):
+            is_clients_wish = self.envelope.deadline_us < self.give_up_us and reply.kind is FailureKind.EXPIRED
+            self.answer.set_exception(errors.TIMESTAMP_TOO_OLD if is_clients_wish else _FAILURES[reply.kind])
+        else:
+            self.answer.set_result(reply)
 
 
 def _account_of(request: Request) -> int:
@@ -136,8 +153,9 @@ class Gateway:
         is_busy = self._has_engine and self._depth >= settings.gateway_busy_limit
         return is_busy or self._depth >= settings.gateway_queue_limit
 
-    async def submit(self, request: Request, *, deadline_us: int | None = None) -> Applied | Depth | Checked:
-        """Have the engine carry out one request; raise DialectError for a refusal or a failure.
+    def submit(self, request: Request, *, deadline_us: int | None = None) -> Awaitable[Applied | Depth | Checked]:
+        """Have the engine carry out one request; raise DialectError for a refusal or a failure, at once if there is no
+        room for it.
 
         Past ``deadline_us``, the end of a signed request's own window, the engine refuses to start it (-1021).
         """
@@ -155,23 +173,16 @@ class Gateway:
         line.append(waiting)
         self._depth += 1
         self._arrived.set()
-        reply = await waiting.answer
-        if isinstance(reply, Applied):
-            return reply
-        if isinstance(reply, Refused):
-            raise REFUSALS[reply.reason]
-        if isinstance(reply, Failed):
-            if limit_us < give_up_us and reply.kind is FailureKind.EXPIRED:
-                raise errors.TIMESTAMP_TOO_OLD
-            raise _FAILURES[reply.kind]
-        return reply
+        return waiting.answer
 
     async def run(self) -> None:
         try:
             while True:
                 await self._arrived.wait()
                 parcel = self._take()
-                if parcel:
+                if parcel and traces.is_on:
+                    await self._deliver_traced(parcel)
+                elif parcel:
                     await self._deliver(parcel)
         finally:
             self._fail(self._take_all(), errors.UNAVAILABLE)
@@ -211,13 +222,20 @@ class Gateway:
         self._depth = 0
         return everything
 
+    async def _deliver_traced(self, parcel: list[_Waiting]) -> None:
+        attributes = {"crossbook.requests": len(parcel)}
+        with traces.together("parcel", SpanKind.CLIENT, [waiting.span for waiting in parcel], attributes):
+            await self._deliver(parcel)
+
     async def _deliver(self, parcel: list[_Waiting]) -> None:
         metrics.GATEWAY_PARCEL.observe(len(parcel))
         try:
             replies = await self._send(parcel)
         except _NotStarted:
+            traces.current_failed("not_started")
             self._fail(parcel, errors.UNAVAILABLE)
         except Exception as error:
+            traces.current_failed("answer_lost")
             _log.warning("engine_answer_lost", error=repr(error), requests=len(parcel))
             # An engine that hangs accepts connections and answers nothing: ask another one next.
             self._engine_urls.rotate(-1)
@@ -227,8 +245,7 @@ class Gateway:
             raise
         else:
             for waiting, reply in zip(parcel, replies, strict=True):
-                if not waiting.answer.done():
-                    waiting.answer.set_result(reply)
+                waiting.hear(reply)
             if self.on_replies is not None:
                 self.on_replies(replies)
 
@@ -281,6 +298,8 @@ class Gateway:
         """Each under a number of its own: what is sent again here is meant to be carried out, a repeat is not."""
         self._posts += 1
         headers = {PARCEL_HEADER: parcel_id(self._name, self._posts)}
+        if traces.is_on:
+            traces.carry(headers)
         return await self._client.post(self._engine_urls[0], body, headers)
 
     def _fail(self, parcel: list[_Waiting], error: DialectError) -> None:

@@ -2,16 +2,18 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
-REQUEST_SECONDS = Histogram(
+from services.infra import counting
+
+REQUEST_SECONDS = counting.Histogram(
     "crossbook_trading_request_seconds",
     "Time from the parsed request to the encoded reply.",
     ["route"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
 )
-REPLIES = Counter(
+REPLIES = counting.Counter(
     "crossbook_trading_replies_total", "Replies by route, HTTP status and error code.", ["route", "status", "code"]
 )
-REPLIED_BYTES = Counter(
+REPLIED_BYTES = counting.Counter(
     "crossbook_trading_replied_bytes_total", "Bytes of successful replies' bodies, before compression.", ["route"]
 )
 GATEWAY_PARCEL = Histogram(
@@ -61,7 +63,7 @@ READS_SHARED = Histogram(
     ["what"],
     buckets=(1, 2, 4, 8, 16, 32, 64, 128),
 )
-PRINCIPAL_LOOKUPS = Counter(
+PRINCIPAL_LOOKUPS = counting.Counter(
     "crossbook_trading_principal_lookups_total",
     "API key and session checks: kept, asked of auth, or answered by a question of somebody else's under way.",
     ["source"],

@@ -137,7 +137,8 @@ class Principals:
 
     async def api_key(self, api_key: str) -> ApiKey | None:
         """What the key may do and how to check its signatures; None for one that is unknown, expired or was deleted."""
-        found = await self._keys.get(api_key, lambda: self._ask_key(api_key))
+        entry = self._keys.fresh(api_key)
+        found = entry.answer if entry is not None else await self._keys.get(api_key, lambda: self._ask_key(api_key))
         return None if found is None or found.has_expired() else found
 
     async def session_account(self, access_token: str) -> int:
@@ -361,6 +362,15 @@ class _Kept(Generic[T]):
         """Forget the entry, and do not keep what a request already under way will bring."""
         self._entries.pop(name, None)
         self._asking.pop(name, None)
+
+    def fresh(self, name: str) -> "_Entry[T] | None":
+        """What is kept, if there is nothing to ask for: what ``get`` comes to for nearly everybody."""
+        entry = self._entries.get(name)
+        if entry is None or entry.renew_s <= time.monotonic():
+            return None
+        _KEPT.inc()
+        self._entries.move_to_end(name)
+        return entry
 
     async def get(self, name: str, ask: Callable[[], Awaitable[T | None]]) -> T | None:
         entry, now_s = self._entries.get(name), time.monotonic()

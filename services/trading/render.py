@@ -103,11 +103,11 @@ def order_result(order: OrderState, unit: Unit) -> Json:
     if details is not None:
         body.update(_stops(details, unit))
     body["workingTime"] = _working_time(order.working_us, unit)
-    body["selfTradePreventionMode"] = order.self_trade_prevention.value
+    body["selfTradePreventionMode"] = order.self_trade_prevention.text
     if details is not None:
         body.update(_particulars(details))
     if order.expiry_reason is not ExpiryReason.NONE:
-        body["expiryReason"] = order.expiry_reason.value
+        body["expiryReason"] = order.expiry_reason.text
     return body
 
 
@@ -163,7 +163,7 @@ def cancel_report(event: OrderCanceled, unit: Unit) -> Json:
         "transactTime": order.updated_us // unit,
         **_amounts(order),
         **_stops(order.details, unit),
-        "selfTradePreventionMode": order.self_trade_prevention.value,
+        "selfTradePreventionMode": order.self_trade_prevention.text,
         **_particulars(order.details),
     }
 
@@ -193,10 +193,10 @@ def _amounts(order: OrderState) -> Json:
         "executedQty": format_e8(order.executed_e8),
         "origQuoteOrderQty": format_e8(order.quote_quantity_e8),
         "cummulativeQuoteQty": format_e8(order.executed_quote_e8),
-        "status": order.status.value,
-        "timeInForce": order.time_in_force.value,
-        "type": order.type.value,
-        "side": order.side.value,
+        "status": order.status.text,
+        "timeInForce": order.time_in_force.text,
+        "type": order.type.text,
+        "side": order.side.text,
     }
 
 
@@ -237,7 +237,7 @@ def _particulars(details: OrderDetails | None) -> Json:
         body["preventedMatchId"] = details.prevented_match_id
         body["preventedQuantity"] = format_e8(details.prevented_e8)
     if details.peg_price is not None:
-        body["pegPriceType"] = details.peg_price.value
+        body["pegPriceType"] = details.peg_price.text
         if details.peg_offset:
             body["pegOffsetType"] = PegOffset.PRICE_LEVEL.value
             body["pegOffsetValue"] = details.peg_offset
@@ -363,13 +363,13 @@ def amended_order(event: OrderAmended, tied: OrderListState | None, unit: Unit) 
         "preventedQty": format_e8(prevented_e8),
         "quoteOrderQty": format_e8(order.quote_quantity_e8),
         "cumulativeQuoteQty": format_e8(order.executed_quote_e8),
-        "status": order.status.value,
-        "timeInForce": order.time_in_force.value,
-        "type": order.type.value,
-        "side": order.side.value,
+        "status": order.status.text,
+        "timeInForce": order.time_in_force.text,
+        "type": order.type.text,
+        "side": order.side.text,
         **_stops(order.details, unit),
         **({"workingTime": order.working_us // unit} if order.working_us else {}),
-        "selfTradePreventionMode": order.self_trade_prevention.value,
+        "selfTradePreventionMode": order.self_trade_prevention.text,
         **_particulars(order.details),
     }
     body: Json = {

@@ -32,11 +32,12 @@ class TradingSettings(ServiceSettings):
     overload_wait_ms: int = Field(default=50, ge=1)
     reads_limit: int = Field(default=2_000, ge=1)
     # Commands under way in this process while an engine answers, waiting for one when none does, and of one account;
-    # past each, new ones are refused as overload. The first covers a second's standstill of the database at 500
-    # requests/s, half of them orders, and is answered within 0.1 s by what settles 2,500 a second.
-    gateway_busy_limit: int = Field(default=256, ge=1)
+    # past each, new ones are refused as overload. The first covers two seconds' standstill of the database at 500
+    # requests/s, half of them orders; half of it is one caller's (shedding.py), who then is a second ahead. It is
+    # answered within 0.2 s by what settles 2,500 a second.
+    gateway_busy_limit: int = Field(default=512, ge=1)
     gateway_queue_limit: int = Field(default=2_000, ge=1)
-    gateway_account_limit: int = Field(default=200, ge=1)
+    gateway_account_limit: int = Field(default=400, ge=1)
     gateway_parcel_limit: int = Field(default=256, ge=1, le=512)
     # A command not started by the engine within this time never will be; the client hears -1007 a little later, when
     # a commit that was under way must have ended too.

@@ -2,17 +2,18 @@
 
 A burst, a hand-over, a database that stands still for a moment or a machine that is slow is no overload, and nothing is
 refused for it. The process is *strained* when for ``_LATE_BEATS`` beats in a row most of what was answered took more
-than the objective, and ``_BACKLOG`` requests are under way, as happens soon when more comes than can be answered. From
-then on so many may be under way as are answered within ``overload_wait_ms``, by Little's law: the rate at which answers
-come, times that wait. The rest are refused before anything is spent on them (``-1008``: not carried out), until for
-``_CALM_S`` hardly more came than was answered.
+than the objective, or somebody had to be refused, and ``_BACKLOG`` requests are under way, as happens soon when more
+comes than can be answered. From then on so many may be under way as are answered within ``overload_wait_ms``, by
+Little's law: the rate at which answers come, times that wait. The rest are refused before anything is spent on them
+(``-1008``: not carried out), until for ``_CALM_S`` hardly more came than was answered.
 
 What a request waits before it is read cannot be seen in it. It waits no longer than one turn of the event loop, so what
 the loop is late is taken off the wait.
 
-Callers (API keys, else addresses) share what there is: whoever has less under way than an equal part of the bound may
-exceed it a little, and whoever has more must stay a little below it, so there is room for those who ask for little. A
-flood delays and refuses itself.
+Callers (API keys, else addresses) share what there is, strained or not: nobody may have more under way than there are
+places left. One who floods takes half of them at most, and n who do 1 / (n + 1) each; he gives way as others come, and
+whoever asks for little always finds a place. These are the dynamic thresholds by which switches share a buffer between
+ports (Choudhury and Hahne, 1998): max-min fair, and nothing to be set. An equal part is everybody's in any case.
 
 What goes to the engine and what only reads are counted apart: either may be overloaded without the other.
 """
@@ -24,7 +25,7 @@ from typing import Final
 
 from starlette.types import Scope
 
-from services.infra.addresses import client_address
+from services.infra.addresses import Address, client_address
 from services.trading import errors, metrics
 from services.trading.settings import TradingSettings
 
@@ -37,9 +38,9 @@ _EXCESS: Final = 1.15
 _BACKLOG: Final = 128
 # Rates and the loop's lateness are averages over about so many beats.
 _BEATS_SEEN: Final = 12
-# However slow answers are, so many may always be under way; more or less by this part of it for some callers.
-WINDOW_MIN: Final = 24
-_SPARE: Final = 0.5
+# However slow answers are, so many may always be under way. The engine commits what waits together, so with fewer its
+# answers come no sooner, only less often, and less and less would fit.
+WINDOW_MIN: Final = 64
 # What is left for waiting when the loop is as late as all of it.
 _WAIT_SHARE_MIN: Final = 0.2
 
@@ -47,13 +48,16 @@ _WAIT_SHARE_MIN: Final = 0.2
 _PATHS: Final = (b"/api/", b"/sapi/")
 _API_KEY: Final = b"x-mbx-apikey"
 
+# A key as it was shown, which nobody has looked at yet, or an address: no key can be made to count as one.
+CallerName = bytes | Address
+
 
 class Ticket:
-    """One request that is under way. ``caller`` is empty if it began when nobody counted."""
+    """One request that is under way."""
 
     __slots__ = ("caller", "shedding", "since_s")
 
-    def __init__(self, shedding: "Shedding", caller: bytes, since_s: float) -> None:
+    def __init__(self, shedding: "Shedding", caller: CallerName, since_s: float) -> None:
         self.shedding = shedding
         self.caller = caller
         self.since_s = since_s
@@ -81,7 +85,7 @@ class Shedding:
         self._objective_s = objective_ms / 1000
         self._wait_s = wait_ms / 1000
         self._limit = limit
-        self._callers: dict[bytes, int] = {}
+        self._callers: dict[CallerName, int] = {}
         # Since the last beat: what came, what ended, late or only to be refused; and beats that were mostly late.
         self._came = self._ended = self._late = self._pushed_back = self._late_beats = 0
         self._refusals = 0
@@ -101,30 +105,42 @@ class Shedding:
     @property
     def window(self) -> int:
         """How many may be under way now."""
-        return self._window
+        return self._patient_limit if self.is_patient and not self._is_strained else self._window
 
-    def enter(self, name_caller: Callable[[], bytes]) -> Ticket | None:
-        """None if the request is to be refused. Who calls is asked only if it matters."""
+    @property
+    def may_refuse(self) -> bool:
+        """Somebody may have to be refused now: half of the places are taken."""
+        return 2 * self.under_way >= self.window
+
+    def enter(self, caller: CallerName) -> Ticket | None:
+        """None if the request is to be refused."""
         self._came += 1
-        caller, bound = b"", self._patient_limit if self.is_patient else self._limit
-        if self._is_strained:
-            caller = name_caller()
-            bound = self._bound(self._callers.get(caller, 0))
-        if self.under_way >= bound:
+        own = self._callers.get(caller, 0)
+        if not self._has_place(own):
             self.refuse()
             return None
         self.under_way += 1
-        if caller:
-            self._callers[caller] = self._callers.get(caller, 0) + 1
+        self._callers[caller] = own + 1
         return Ticket(self, caller, self._clock())
 
-    def turns_away(self, caller: bytes) -> bool:
+    def turns_away(self, caller: CallerName) -> bool:
         """Refuse one if it would not be let in, else do nothing."""
-        if not self._is_strained or self.under_way < self._bound(self._callers.get(caller, 0)):
+        if self._has_place(self._callers.get(caller, 0)):
             return False
         self._came += 1
         self.refuse()
         return True
+
+    def _has_place(self, own: int) -> bool:
+        """Whether a caller who has ``own`` under way may add one.
+
+        More places are left than he has taken; or, as when the window has just become smaller than what is under way,
+        he keeps within an equal part of it.
+        """
+        window = self.window
+        if own < window - self.under_way:
+            return True
+        return (own + 1) * (len(self._callers) + 1) <= window and self.under_way < self._limit
 
     def refuse(self) -> None:
         self._refusals += 1
@@ -142,12 +158,11 @@ class Shedding:
         self.under_way -= 1
         self._ended += 1
         self._late += self._clock() - ticket.since_s > self._objective_s
-        if ticket.caller:
-            left = self._callers[ticket.caller] - 1
-            if left:
-                self._callers[ticket.caller] = left
-            else:
-                del self._callers[ticket.caller]
+        left = self._callers[ticket.caller] - 1
+        if left:
+            self._callers[ticket.caller] = left
+        else:
+            del self._callers[ticket.caller]
 
     def is_stale(self, waited_s: float) -> bool:
         """Whether what has waited so long is refused rather than begun: being answered too late helps nobody."""
@@ -161,10 +176,10 @@ class Shedding:
         self._demand += (self._came / seconds - self._demand) / _BEATS_SEEN
         now_s = self._clock()
         self._refused.inc(self._refusals)
-        self._refusals = 0
+        is_refusing, self._refusals = self._refusals > 0, 0
         if self._ended:
-            is_late = 2 * (self._late + self._pushed_back) > self._ended and now_s > self._excused_s
-            self._late_beats = self._late_beats + 1 if is_late else 0
+            is_late = is_refusing or 2 * (self._late + self._pushed_back) > self._ended
+            self._late_beats = self._late_beats + 1 if is_late and now_s > self._excused_s else 0
         self._came = self._ended = self._late = self._pushed_back = 0
         if self._late_beats >= _LATE_BEATS and self.under_way >= _BACKLOG:
             self._is_strained = True
@@ -174,16 +189,11 @@ class Shedding:
             self._is_strained = False
         self._window = self._fitting() if self._is_strained else self._limit
         self._under_way_shown.set(self.under_way)
-        self._window_shown.set(self._window)
+        self._window_shown.set(self.window)
 
     def _fitting(self) -> int:
         wait_s = max(self._wait_s - self._lag_s, self._wait_s * _WAIT_SHARE_MIN)
         return min(self._limit, max(WINDOW_MIN, int(self._rate * wait_s)))
-
-    def _bound(self, own: int) -> int:
-        """Up to how many under way this caller, who has ``own`` of them, may add one."""
-        is_modest = own * len(self._callers) < self._window
-        return min(self._limit, int(self._window * (1 + _SPARE if is_modest else 1 - _SPARE)))
 
 
 class TradingGate:
@@ -208,8 +218,8 @@ class TradingGate:
         )
 
     @property
-    def is_strained(self) -> bool:
-        return self.orders.is_strained or self.reads.is_strained
+    def may_refuse(self) -> bool:
+        return self.orders.may_refuse or self.reads.may_refuse
 
     def turns_away(self, method: str, caller: bytes) -> bool:
         return self.of(method).turns_away(caller)
@@ -222,7 +232,7 @@ class TradingGate:
         if is_crowded:
             shedding.refuse()
             return None
-        return shedding.enter(lambda: self._caller(scope))
+        return shedding.enter(self._caller(scope))
 
     def of(self, method: str) -> Shedding:
         return self.reads if method == "GET" else self.orders
@@ -242,9 +252,8 @@ class TradingGate:
                 shedding.beat(lag_s)
             due_s = now_s + BEAT_S
 
-    def _caller(self, scope: Scope) -> bytes:
-        """By the key it shows, which nobody has looked at yet, else by its address."""
+    def _caller(self, scope: Scope) -> CallerName:
         for name, value in scope["headers"]:
             if name == _API_KEY:
                 return bytes(value)
-        return str(client_address(scope, self._trusted_proxies)).encode()
+        return client_address(scope, self._trusted_proxies)

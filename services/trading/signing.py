@@ -47,13 +47,6 @@ def _without_signature(raw: bytes) -> bytes:
     return b"&".join(pair for pair in raw.split(b"&") if not pair.startswith(b"signature="))
 
 
-def hmac_matches(secret: str, payload: bytes, signature: str) -> bool:
-    """HMAC-SHA256 in hexadecimal, either case, compared in constant time."""
-    # In one call: an object for each would take twice as long.
-    expected = hmac.digest(secret.encode(), payload, "sha256").hex()
-    return hmac.compare_digest(expected.encode(), signature.lower().encode())
-
-
 class SigningKey(Protocol):
     """What checks one key's signatures."""
 
@@ -63,13 +56,17 @@ class SigningKey(Protocol):
 class HmacKey:
     """The secret never appears in a repr, a log or an error."""
 
-    __slots__ = ("_secret",)
+    __slots__ = ("_keyed",)
 
     def __init__(self, secret: str) -> None:
-        self._secret = secret
+        # To copy what has taken the secret in already takes two thirds of the time of beginning with it.
+        self._keyed = hmac.new(secret.encode(), digestmod="sha256")
 
     def verifies(self, payload: bytes, signature: str) -> bool:
-        return hmac_matches(self._secret, payload, signature)
+        """Hexadecimal, either case, compared in constant time."""
+        expected = self._keyed.copy()
+        expected.update(payload)
+        return hmac.compare_digest(expected.hexdigest().encode(), signature.lower().encode())
 
 
 class Ed25519Key:

@@ -24,7 +24,7 @@ class Turnstile:
         self.refusal = b'{"code":-1008}'
         self.caller_header = b"x-key"
         self.is_open = True
-        self.is_strained = False
+        self.may_refuse = False
         self.turned_away: list[tuple[str, bytes]] = []
         self.entered = self.inside = 0
 
@@ -32,7 +32,7 @@ class Turnstile:
         return target.startswith(b"/api/")
 
     def enter(self, scope: Scope, *, is_crowded: bool) -> object | None:
-        assert scope["method"] in ("GET", "POST")
+        assert scope["method"] in ("GET", "HEAD", "POST")
         if not self.is_open or is_crowded:
             return None
         self.entered += 1
@@ -55,12 +55,15 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 @asynccontextmanager
-async def serving(gate: Turnstile, limit: int | None = None) -> AsyncIterator[int]:
+async def serving(
+    gate: Turnstile, limit: int | None = None, *, request_timeout_s: float = REQUEST_TIMEOUT_S, keep_alive_s: float = 75
+) -> AsyncIterator[int]:
     keeper = GateKeeper(application, gate)
     config = uvicorn.Config(
         keeper,
         port=0,
-        http=behind(gate, REQUEST_TIMEOUT_S),  # type: ignore[arg-type]
+        http=behind(gate, request_timeout_s),  # type: ignore[arg-type]
+        timeout_keep_alive=keep_alive_s,  # type: ignore[arg-type]
         log_config=None,
         lifespan="off",
         limit_concurrency=limit,
@@ -106,7 +109,7 @@ async def test_who_is_refused_keeps_his_connection() -> None:
 
 async def test_a_whole_request_is_turned_away_by_its_bytes() -> None:
     gate = Turnstile()
-    gate.is_strained, gate.is_open = True, False
+    gate.may_refuse, gate.is_open = True, False
     async with serving(gate) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         for request in (
@@ -150,7 +153,7 @@ KEY = "X-Key: Mine\r\n"
 async def test_what_is_not_certainly_one_usual_request_is_left_to_the_parser(parts: list[bytes]) -> None:
     """Where one request ends and the next begins is nothing to be guessed."""
     gate = Turnstile()
-    gate.is_strained, gate.is_open = True, False
+    gate.may_refuse, gate.is_open = True, False
     async with serving(gate) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         for part in parts:
@@ -218,3 +221,31 @@ async def test_too_many_connections_are_refused_in_the_applications_own_words() 
         assert (await answer(wires[0][0]))[2] == gate.refusal
         for _, writer in wires:
             writer.close()
+
+
+async def test_a_connection_may_wait_for_its_first_request_as_for_the_next_one() -> None:
+    gate = Turnstile()
+    async with serving(gate, request_timeout_s=0.05) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for _ in range(2):
+            await asyncio.sleep(0.2)
+            writer.write(b"\r\n" + post("/api/order", b"abc"))
+            assert (await answer(reader))[2] == b"took 3"
+        # But once one has begun, it must go on.
+        writer.write(b"\r\nPOST")
+        assert (await answer(reader))[0] == 408
+        assert await reader.read() == b""
+        writer.close()
+
+
+@pytest.mark.parametrize("before", [b"", post("/api/order", b"abc")])
+async def test_nobody_keeps_a_connection_without_asking_for_anything(before: bytes) -> None:
+    async with serving(Turnstile(), keep_alive_s=0.2) as port, asyncio.timeout(30):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(before)
+        ending = asyncio.create_task(reader.read())
+        while not ending.done():
+            writer.write(b"\r\n")
+            await asyncio.wait([ending], timeout=0.05)
+        assert (b"took 3" in await ending) == bool(before)
+        writer.close()

@@ -1,9 +1,11 @@
 """Overload: what is answered late too often, how much may then be under way, and for whom."""
 
 import asyncio
+import itertools
 from collections import deque
 
 import msgspec
+import pytest
 
 from services.domain.commands import CancelAllOrders
 from services.domain.protocol import Envelope, Refused, Reply
@@ -13,10 +15,19 @@ from services.trading import errors
 from services.trading.errors import DialectError
 from services.trading.gateway import Gateway
 from services.trading.settings import TradingSettings
-from services.trading.shedding import BEAT_S, WINDOW_MIN, Shedding, Ticket
+from services.trading.shedding import BEAT_S, WINDOW_MIN, Shedding, Ticket, TradingGate
 
 OBJECTIVE_MS, WAIT_MS, LIMIT = 100, 60, 500
-MODEST, FLOODER = b"modest", b"flooder"
+SETTINGS = TradingSettings(
+    port=1,
+    engine_urls="http://one",
+    auth_url="http://nowhere",
+    database_url="postgresql://nowhere/none",
+    redis_url="redis://nowhere",
+    internal_token="t" * 32,
+)
+FLOODER = b"flooder"
+MANY = [b"caller %d" % number for number in range(50)]
 
 
 class Clock:
@@ -32,12 +43,15 @@ class Process:
 
     def __init__(self) -> None:
         self.clock = Clock()
+        self._turns = itertools.cycle(MANY)
         self.shedding = Shedding(
             "orders", objective_ms=OBJECTIVE_MS, wait_ms=WAIT_MS, limit=LIMIT, patient_limit=2 * LIMIT, clock=self.clock
         )
 
-    def enter(self, count: int, caller: bytes = MODEST) -> list[Ticket]:
-        tickets = [self.shedding.enter(lambda: caller) for _ in range(count)]
+    def enter(self, count: int, *callers: bytes) -> list[Ticket]:
+        """So many try to, of these callers in turn, else of many; return those who were let in."""
+        names = itertools.cycle(callers) if callers else self._turns
+        tickets = [self.shedding.enter(next(names)) for _ in range(count)]
         return [ticket for ticket in tickets if ticket is not None]
 
     def answer(self, tickets: list[Ticket]) -> None:
@@ -94,10 +108,12 @@ def test_nothing_is_refused_because_a_machine_is_slow() -> None:
 
 def test_without_strain_only_memory_is_bounded() -> None:
     process = Process()
-    assert len(process.enter(LIMIT + 10)) == LIMIT
+    # Each of fifty may have what would leave room for one more like them.
+    assert LIMIT * 50 // 51 <= len(process.enter(2 * LIMIT)) <= LIMIT
     # What waits for an engine is no flood.
     process.shedding.is_patient = True
-    assert len(process.enter(2 * LIMIT)) == LIMIT
+    process.enter(4 * LIMIT)
+    assert 2 * LIMIT * 50 // 51 <= process.shedding.under_way <= 2 * LIMIT
 
 
 def test_late_answers_bound_what_is_under_way_to_what_is_answered_in_time() -> None:
@@ -117,21 +133,71 @@ def test_however_slow_some_are_let_in() -> None:
     process.strain()
     process.wait(0.9)
     assert process.shedding.window == WINDOW_MIN
-    assert len(process.enter(1_000, FLOODER)) == WINDOW_MIN
+    assert WINDOW_MIN * 50 // 51 <= len(process.enter(1_000)) <= WINDOW_MIN
 
 
-def test_who_asks_for_little_finds_room_beside_a_flood() -> None:
+@pytest.mark.parametrize("flooders", [1, 2, 4, 9])
+def test_those_who_flood_get_the_same_and_leave_as_much_for_one_more(flooders: int) -> None:
     process = Process()
-    process.strain()
-    process.wait(0.9)
-    flood = process.enter(1_000, FLOODER)
-    for name in (b"a", b"b", b"c"):
-        assert len(process.enter(2, name)) == 2
-    assert not process.enter(1, FLOODER)
-    # The flood gives way before anyone else does.
-    process.answer(flood[:4])
-    assert not process.enter(1, FLOODER)
-    assert process.enter(1, b"d")
+    names = [b"flooder %d" % number for number in range(flooders)]
+    flood = process.enter(1_000, *names)
+    for name in names:
+        assert abs(sum(ticket.caller == name for ticket in flood) - LIMIT / (flooders + 1)) <= 1
+    # Who comes later finds room, and those who flood give way to him.
+    assert len(process.enter(20, b"a", b"b")) == 20
+    process.answer(flood[:10])
+    assert not process.enter(10, *names)
+    assert len(process.enter(1, b"c")) == 1
+
+
+@pytest.mark.parametrize("answered", [120, 60, 25, 10])
+def test_who_asks_for_less_than_his_share_is_not_refused_beside_a_flood(answered: int) -> None:
+    """The others ask for a tenth of what is answered each beat, and one keeps 400 asking.
+
+    At 4,800 answers a second nothing is late; at 400 all that was under way when it began is.
+    """
+    process = Process()
+    waiting: deque[Ticket] = deque()
+    asked = entered = 0
+    for _ in range(400):
+        own = sum(ticket.caller == FLOODER for ticket in waiting)
+        waiting += process.enter(400 - own, FLOODER)
+        tickets = process.enter(answered // 10)
+        asked, entered = asked + answered // 10, entered + len(tickets)
+        waiting += tickets
+        process.answer([waiting.popleft() for _ in range(min(answered, len(waiting)))])
+        process.wait(BEAT_S)
+    assert entered == asked
+
+
+def test_no_key_counts_as_an_address() -> None:
+    gate = TradingGate(SETTINGS)
+    shared = {"method": "POST", "client": ("203.0.113.5", 1)}
+    scopes = [{**shared, "headers": headers} for headers in ([(b"x-mbx-apikey", b"203.0.113.5")], [])]
+    limit = SETTINGS.gateway_busy_limit
+    entered = [sum(gate.enter(scope, is_crowded=False) is not None for _ in range(limit)) for scope in scopes]
+    # The one was there alone, the other has an equal part with one more besides.
+    assert entered == [limit // 2, limit // 3]
+
+
+def test_refusing_for_long_is_overload_though_nothing_is_late() -> None:
+    process = Process()
+    process.serve(4, come=1_000, answered=250, latency_beats=1)
+    assert not process.shedding.is_strained
+    process.serve(4, come=1_000, answered=250, latency_beats=1)
+    assert process.shedding.is_strained
+
+
+def test_a_look_at_the_bytes_is_worth_while_as_soon_as_anybody_could_be_refused() -> None:
+    process = Process()
+    assert len(process.enter(LIMIT // 2, *MANY)) == LIMIT // 2
+    assert process.shedding.may_refuse
+    assert not process.shedding.turns_away(MANY[0])
+    tickets = process.enter(LIMIT // 2, FLOODER)
+    assert len(tickets) == LIMIT // 4
+    assert process.shedding.turns_away(FLOODER)
+    process.answer(tickets)
+    process.shedding.leave(process.enter(1)[0])
 
 
 def test_it_ends_when_no_more_comes_than_is_answered() -> None:
@@ -190,16 +256,8 @@ class Wire:
 async def test_what_has_waited_too_long_is_refused_instead_of_sent() -> None:
     """But for the last of each account: it is not its own requests that it waited for."""
     process, wire = Process(), Wire()
-    settings = TradingSettings(
-        port=1,
-        engine_urls="http://one",
-        auth_url="http://nowhere",
-        database_url="postgresql://nowhere/none",
-        redis_url="redis://nowhere",
-        internal_token="t" * 32,
-    )
     process.strain()
-    gateway = Gateway(settings, wire, shedding=process.shedding)
+    gateway = Gateway(SETTINGS, wire, shedding=process.shedding)
     running = asyncio.create_task(gateway.run())
 
     async def ask(account_id: int, name: str) -> DialectError:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from services.trading import errors
 from services.trading.errors import DialectError
-from services.trading.signing import Window, hmac_matches, signed_payload
+from services.trading.signing import HmacKey, Window, signed_payload
 from tests.api.conftest import NewTrader
 from tests.api.trader import FORM, Trader, encode, error_of, now_ms, sign, succeeded
 
@@ -53,12 +53,12 @@ def trader(new_trader: NewTrader) -> Trader:
 
 @pytest.mark.parametrize(("payload", "signature"), VECTORS)
 def test_the_vectors_of_the_reference(payload: str, signature: str) -> None:
-    assert hmac_matches(SECRET, payload.encode(), signature)
-    assert hmac_matches(SECRET, payload.encode(), signature.upper())
-    assert not hmac_matches(SECRET, payload.encode() + b"&", signature)
-    assert not hmac_matches(SECRET[::-1], payload.encode(), signature)
-    assert not hmac_matches(SECRET, payload.encode(), signature[:-1])
-    assert not hmac_matches(SECRET, payload.encode(), "é" * 64)
+    assert HmacKey(SECRET).verifies(payload.encode(), signature)
+    assert HmacKey(SECRET).verifies(payload.encode(), signature.upper())
+    assert not HmacKey(SECRET).verifies(payload.encode() + b"&", signature)
+    assert not HmacKey(SECRET[::-1]).verifies(payload.encode(), signature)
+    assert not HmacKey(SECRET).verifies(payload.encode(), signature[:-1])
+    assert not HmacKey(SECRET).verifies(payload.encode(), "é" * 64)
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,14 @@
 """The client that parcels travel with: each request ends with an answer, as "not sent" or as "lost", never a guess."""
 
 import asyncio
+import socket
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
 
-from services.infra.lean_post import Answer, AnswerLost, LeanPost, NotSent
+from services.infra.lean_post import SILENCE_MS_MAX, Answer, AnswerLost, LeanPost, NotSent
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
@@ -132,3 +134,20 @@ async def test_a_connection_that_the_server_closed_is_not_used_again(says_so: bo
             closed.clear()
             assert await client.post(url, b"", {}) == Answer(200, b"hi")
             await closed.wait()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel's own watch over a connection is set up on Linux only")
+async def test_the_kernel_looks_after_a_connection_that_nobody_uses() -> None:
+    """What it then does when a machine vanishes needs two of them: ``make deploy-check ARGS="--only play"``."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        writer.write(OK)
+
+    async with serving(serve) as (client, url):
+        await client.post(url, b"", {})
+        (connection,) = client._connections.values()
+        assert connection._transport is not None
+        connected = connection._transport.get_extra_info("socket")
+        assert connected.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        assert connected.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == SILENCE_MS_MAX

@@ -16,6 +16,9 @@ from services.domain.protocol import Applied, Depth, ReadDepth
 from services.engine import snapshots
 from services.engine.core.snapshot import capture, state_hash
 from services.engine.journal import GENESIS_HASH, JournalCorrupt
+from services.engine.lease import Lease, LeaseLost
+from services.engine.postgres_store import PostgresStore
+from services.engine.recovery import recover
 from services.engine.runner import Engine
 from services.engine.settings import PACKAGED_MARKETS_FILE, EngineSettings
 from services.infra.postgres import Connection
@@ -171,6 +174,21 @@ async def test_it_refuses_to_run_over_a_broken_journal(
     await database.execute(damage)
     error = await run_and_fail(settings)
     assert complaint in str(error)
+
+
+async def test_a_later_leaders_snapshot_is_no_torn_journal(
+    start_engine: StartEngine, settings: EngineSettings, redis_url: str
+) -> None:
+    """Who stood still between taking the lease and reading finds what others have done since."""
+    async with start_engine() as engine:
+        await trade_a_little(engine)
+        sequence = active(engine).sequence
+    session = await PostgresStore(settings).connect("test", 5_000)
+    earlier = Lease(1, sequence - 1, await session.hash_at(sequence - 1) or b"")
+    async with Redis.from_url(redis_url) as client:
+        with pytest.raises(LeaseLost, match=f"there is one of row {sequence}"):
+            await recover(session, client, earlier)
+    session.terminate()
 
 
 async def test_a_snapshot_taken_under_way_is_used_and_does_not_disturb(

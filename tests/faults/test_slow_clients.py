@@ -35,6 +35,7 @@ StartSystem = Callable[..., RunningSystem]
 async def test_slow_clients(start_system: StartSystem) -> None:
     environment = {
         "CROSSBOOK_TRADING__CROSSBOOK_REQUEST_TIMEOUT_S": str(REQUEST_TIMEOUT_S),
+        "CROSSBOOK_TRADING__CROSSBOOK_KEEP_ALIVE_S": str(REQUEST_TIMEOUT_S),
         "CROSSBOOK_TRADING__CROSSBOOK_SOCKET_BUFFER_BYTES": str(BUFFER_BYTES),
     }
     system = await asyncio.to_thread(start_system, environment=environment)

@@ -1,67 +1,20 @@
 """Error reports as Sentry receives them, from a real auth process whose database has lost a table."""
 
-import base64
 import json
 import os
-import secrets
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 
 from services.infra.error_reports import scrub
-from services.local.embedded import EmbeddedPostgres
 from tests.conftest import execute
+from tests.monitoring.auth_process import RELEASE, auth_process
 from tests.monitoring.receiver import Receiver
-from tests.running import free_port, wait_until
+from tests.running import wait_until
 
 EMAIL = "ada.lovelace@example.com"
 PASSWORD = "correct horse battery staple"
-RELEASE = "crossbook@1.2.3-test"
-
-
-@contextmanager
-def auth_process(environment: dict[str, str], log: Path) -> Iterator[httpx.Client]:
-    port = free_port()
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            (sys.executable, "-P", "-m", "services.auth"),
-            env={**os.environ, **environment, "CROSSBOOK_PORT": str(port)},
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=30) as client:
-            wait_until(lambda: process.poll() is not None or _is_ready(client), 60)
-            assert process.poll() is None, log.read_text()
-            yield client
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def _is_ready(client: httpx.Client) -> bool:
-    try:
-        return client.get("/health/ready").status_code == httpx.codes.OK
-    except httpx.TransportError:
-        return False
-
-
-@pytest.fixture
-def environment(embedded_postgres: EmbeddedPostgres, postgres_url: str, redis_url: str) -> dict[str, str]:
-    database = postgres_url.split("@/")[1].split("?")[0]
-    return {
-        "CROSSBOOK_DATABASE_URL": embedded_postgres.url(database, "crossbook_auth"),
-        "CROSSBOOK_REDIS_URL": redis_url,
-        "CROSSBOOK_INTERNAL_TOKEN": secrets.token_hex(16),
-        "CROSSBOOK_ENCRYPTION_KEY": base64.b64encode(secrets.token_bytes(32)).decode(),
-        "CROSSBOOK_ENVIRONMENT": "drill",
-        "CROSSBOOK_RELEASE": RELEASE,
-    }
 
 
 def test_an_error_is_reported_without_whose_it_was(
@@ -98,12 +51,13 @@ def test_an_error_is_reported_without_whose_it_was(
     assert any(line["level"] == "error" and line.get("request_id") == "request-7" for line in lines)
 
 
-def test_without_a_dsn_the_sdk_is_not_even_loaded(environment: dict[str, str], tmp_path: Path) -> None:
+def test_what_nobody_asked_for_is_not_even_loaded(environment: dict[str, str], tmp_path: Path) -> None:
     with auth_process({**environment, "PYTHONVERBOSE": "1"}, tmp_path / "auth.log"):
         pass
     imported = (tmp_path / "auth.log").read_text(errors="replace")
     assert "import 'services.infra.telemetry'" in imported
     assert "import 'sentry_sdk'" not in imported
+    assert "import 'opentelemetry.sdk.trace" not in imported
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from services.domain.events import BalanceChanged
 from services.domain.orders import OrderState
 from services.engine import snapshots
 from services.engine.core.exchange import Exchange
+from services.engine.core.snapshot import capture, state_hash
 from services.engine.core.transfers import Moved
 from services.engine.journal import GENESIS_HASH, JournalRow
 from services.engine.lease import Lease, LeaseLost
@@ -265,6 +266,15 @@ class ModelStore:
         payload = snapshots.encode(exchange, sequence, journal_hash)
         unbalanced = len(exchange.accounts.imbalances())
         return self._keep(sequence, payload, unbalanced, to_database=to_database)
+
+    def hash_state(self, exchange: Exchange) -> Coroutine[Any, Any, bytes | None]:
+        return self._hashed(state_hash(capture(exchange)))
+
+    async def _hashed(self, state: bytes) -> bytes | None:
+        try:
+            return await self._conduct.carry_out(0, "hash the state", lambda: state)
+        except (OSError, TimeoutError):
+            return None
 
     async def _keep(self, sequence: int, payload: bytes, unbalanced: int, *, to_database: bool) -> Taken:
         try:

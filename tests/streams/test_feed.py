@@ -79,7 +79,7 @@ async def exchange(pool: Pool, redis_url: str) -> AsyncIterator[Exchange]:
 async def feed(exchange: Exchange) -> AsyncIterator[Feed]:
     """It runs, from entry 3 on."""
     await exchange.commit(3)
-    started = Feed(exchange.pool, exchange.redis)
+    started = Feed(exchange.pool, redis.StreamReader(exchange.redis))
     await started.start()
     async with running(started):
         yield started
@@ -173,7 +173,7 @@ async def test_without_redis_the_journal_is_followed(pool: Pool, server_director
     server.start(log, guard)
     client = redis.connect(server.url)
     exchange = Exchange(pool, client)
-    feed = Feed(pool, client)
+    feed = Feed(pool, redis.StreamReader(client))
     try:
         await feed.start()
         async with running(feed):
@@ -196,7 +196,7 @@ async def test_without_redis_the_journal_is_followed(pool: Pool, server_director
 
 
 async def test_a_listener_that_fails_ends_the_feed(exchange: Exchange) -> None:
-    feed = Feed(exchange.pool, exchange.redis)
+    feed = Feed(exchange.pool, redis.StreamReader(exchange.redis))
     await feed.start()
 
     def fail(entry: JournalEntry) -> None:

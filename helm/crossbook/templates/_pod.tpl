@@ -61,6 +61,12 @@ topologySpreadConstraints:
   value: {{ .root.Values.database.poolSize | quote }}
 - name: PGSSLMODE
   value: {{ .root.Values.database.sslMode }}
+{{- if .root.Values.traces.url }}
+- name: CROSSBOOK_TRACES_URL
+  value: {{ .root.Values.traces.url }}
+- name: CROSSBOOK_TRACES_RATIO
+  value: {{ .root.Values.traces.ratio | quote }}
+{{- end }}
 {{- range $name, $value := .settings }}
 - name: CROSSBOOK_{{ $name }}
   value: {{ $value | quote }}

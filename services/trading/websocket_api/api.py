@@ -17,7 +17,7 @@ import structlog
 from starlette.datastructures import QueryParams
 from starlette.websockets import WebSocket
 
-from services.infra import postgres
+from services.infra import postgres, traces
 from services.infra.addresses import client_address
 from services.trading import errors, metrics
 from services.trading.authentication import NOBODY
@@ -39,6 +39,7 @@ KIND: Final = "websocket_api"
 MAX_IN_FLIGHT: Final = 100
 CONNECTION_WEIGHT: Final = 2
 _VERSION: Final = "v3/"
+_OK: Final = 200
 _BANNED: Final = 418
 _NO_METHOD: Final = "WS unknown"
 
@@ -93,6 +94,8 @@ async def _converse(session: Session, under_way: set[asyncio.Task[None]]) -> Non
         else:
             # The logon as of now: what is said later about the session concerns later requests.
             work = partial(_perform, session, endpoint, request, session.logon)
+            if traces.is_on:
+                work = partial(_trace, name, work)
             charge = charge_of(endpoint.method, endpoint.path)
             task = asyncio.create_task(_answer(session, request, f"WS {name}", charge, work))
             under_way.add(task)
@@ -102,10 +105,9 @@ async def _converse(session: Session, under_way: set[asyncio.Task[None]]) -> Non
 
 
 def _enter(session: Session, endpoint: Endpoint[Any], request: Request) -> Ticket | None:
-    def name_caller() -> bytes:
-        return str(request.parameters.get("apiKey", session.address)).encode()
-
-    return session.services.gate.of(endpoint.method).enter(name_caller)
+    key = request.parameters.get("apiKey")
+    caller = session.address if key is None else str(key).encode(errors="surrogatepass")
+    return session.services.gate.of(endpoint.method).enter(caller)
 
 
 def _leave(ticket: Ticket, _task: asyncio.Task[None]) -> None:
@@ -151,6 +153,20 @@ async def _perform(
     return await perform(
         endpoint, session.services, caller, request.parameters, tally, unit=unit, now_us=now_us, is_socket=True
     )
+
+
+async def _trace(method: str, work: Work, tally: Tally | None) -> Any:
+    with traces.socket_request(method) as span:
+        try:
+            result = await work(tally)
+        except DialectError as error:
+            traces.answered(span, error.status)
+            raise
+        except Exception as error:
+            traces.failed(span, type(error).__qualname__)
+            raise
+        traces.answered(span, _OK)
+    return result
 
 
 async def _refuse(error: DialectError, _tally: Tally | None) -> None:
