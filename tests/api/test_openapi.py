@@ -219,7 +219,7 @@ def ask(case: Case[Any], base_url: str, credentials: AuthBase) -> None:
 
 
 @trading.parametrize()
-@settings(max_examples=examples(30), derandomize=True)
+@settings(max_examples=examples(15), derandomize=True)
 def test_trading(case: Case[Any], trader: Trader, system: RunningSystem) -> None:
     ask(case, system.base_url, Signed(trader))
 
@@ -231,7 +231,7 @@ def test_auth(case: Case[Any], signed_in: SignedIn, system: RunningSystem) -> No
 
 
 @engine.parametrize()
-@settings(max_examples=examples(20), derandomize=True)
+@settings(max_examples=examples(10), derandomize=True)
 def test_engine(case: Case[Any], system: RunningSystem) -> None:
     ask(case, system.engine_urls[0], Internal(system))
 
