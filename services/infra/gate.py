@@ -179,6 +179,11 @@ class GatedProtocol(PatientProtocol):
         else:
             super().timeout_keep_alive_handler()
 
+    def handle_websocket_upgrade(self) -> None:
+        # From here on the connection is another protocol's.
+        super()._unset_keepalive_if_required()
+        super().handle_websocket_upgrade()
+
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         super()._unset_keepalive_if_required()

@@ -175,7 +175,7 @@ async def test_nothing_is_dropped_that_is_young_or_being_read(
     old: OldExchange, database: Connection, settings: EngineSettings
 ) -> None:
     with pytest.raises(retention.TooYoung, match="31 days"):
-        await retention.drop_before(database, TODAY_US - 30 * DAY_US)
+        await retention.drop_before(database, TODAY_US - 29 * DAY_US)  # Midnight may come meanwhile.
     reader = await PostgresStore(settings).connect("reader", 20_000)
     count = "SELECT count(*) FROM exchange.trades"
     before = await database.fetchval(count)

@@ -155,7 +155,7 @@ def _linked(found: Found) -> set[bytes]:
 
 
 def _check_the_log(system: RunningSystem, collector: Collector) -> None:
-    registered = collector.wait_for("POST /register")
+    registered = collector.wait_for("POST /auth/v1/register")
     lines = map(json.loads, (system.directory.logs / "auth.log").read_text().splitlines())
     traces = {line["trace_id"] for line in lines if line.get("request_id") == "ada-7"}
     assert traces == {registered.trace}
