@@ -5,7 +5,7 @@ refused for it. The process is *strained* when for ``_LATE_BEATS`` beats in a ro
 than the objective, or somebody had to be refused, and ``_BACKLOG`` requests are under way, as happens soon when more
 comes than can be answered. From then on so many may be under way as are answered within ``overload_wait_ms``, by
 Little's law: the rate at which answers come, times that wait. The rest are refused before anything is spent on them
-(``-1008``: not carried out), until for ``_CALM_S`` hardly more came than was answered.
+(``-1008``: not carried out), until for ``_CALM_S`` hardly anybody was.
 
 What a request waits before it is read cannot be seen in it. It waits no longer than one turn of the event loop, so what
 the loop is late is taken off the wait.
@@ -32,8 +32,8 @@ from services.trading.settings import TradingSettings
 BEAT_S: Final = 0.025
 _LATE_BEATS: Final = 4
 _CALM_S: Final = 1.0
-# "Hardly more": an even load comes to as much by chance.
-_EXCESS: Final = 1.15
+# "Hardly anybody": less than this part.
+_FEW: Final = 1 / 8
 # Half a second of 500 requests a second, of which half go to the engine.
 _BACKLOG: Final = 128
 # Rates and the loop's lateness are averages over about so many beats.
@@ -89,8 +89,10 @@ class Shedding:
         # Since the last beat: what came, what ended, late or only to be refused; and beats that were mostly late.
         self._came = self._ended = self._late = self._pushed_back = self._late_beats = 0
         self._refusals = 0
-        self._demand = self._rate = self._lag_s = 0.0
-        self._exceeded_s = self._excused_s = 0.0
+        self._rate = self._lag_s = self._excused_s = 0.0
+        # Since ``_looked_s``: whether it is over is decided by so long at a time.
+        self._asked = self._turned_down = 0
+        self._looked_s = 0.0
         self._window = limit
         self._is_strained = False
         self.under_way = 0
@@ -173,23 +175,27 @@ class Shedding:
         seconds = BEAT_S + lag_s
         self._lag_s += (lag_s - self._lag_s) / _BEATS_SEEN
         self._rate += (max(0, self._ended - self._pushed_back) / seconds - self._rate) / _BEATS_SEEN
-        self._demand += (self._came / seconds - self._demand) / _BEATS_SEEN
         now_s = self._clock()
         self._refused.inc(self._refusals)
+        self._asked, self._turned_down = self._asked + self._came, self._turned_down + self._refusals
         is_refusing, self._refusals = self._refusals > 0, 0
         if self._ended:
             is_late = is_refusing or 2 * (self._late + self._pushed_back) > self._ended
             self._late_beats = self._late_beats + 1 if is_late and now_s > self._excused_s else 0
         self._came = self._ended = self._late = self._pushed_back = 0
-        if self._late_beats >= _LATE_BEATS and self.under_way >= _BACKLOG:
+        if self._late_beats >= _LATE_BEATS and self.under_way >= _BACKLOG and not self._is_strained:
             self._is_strained = True
-        if self._demand > self._rate * _EXCESS:
-            self._exceeded_s = now_s
-        elif now_s - self._exceeded_s > _CALM_S:
-            self._is_strained = False
+            self._look_anew(now_s)
+        if now_s - self._looked_s >= _CALM_S:
+            if self._turned_down <= self._asked * _FEW:
+                self._is_strained = False
+            self._look_anew(now_s)
         self._window = self._fitting() if self._is_strained else self._limit
         self._under_way_shown.set(self.under_way)
         self._window_shown.set(self.window)
+
+    def _look_anew(self, now_s: float) -> None:
+        self._looked_s, self._asked, self._turned_down = now_s, 0, 0
 
     def _fitting(self) -> int:
         wait_s = max(self._wait_s - self._lag_s, self._wait_s * _WAIT_SHARE_MIN)

@@ -210,6 +210,17 @@ def test_it_ends_when_no_more_comes_than_is_answered() -> None:
     assert process.shedding.window == LIMIT
 
 
+def test_a_database_that_stands_still_does_not_prolong_it() -> None:
+    """What waits for it is neither answered nor refused."""
+    process = Process()
+    process.strain()
+    process.serve(40, come=6, answered=6, latency_beats=1)
+    tickets = process.enter(60)
+    process.wait(0.5)
+    process.answer(tickets)
+    assert not process.shedding.is_strained
+
+
 def test_a_hand_over_is_no_overload() -> None:
     process = Process()
     for _ in range(10):
