@@ -54,7 +54,7 @@ from services.trading.websocket_api.api import websocket_api
 _log = telemetry.logger(__name__)
 
 
-def create_app(settings: TradingSettings) -> DirectApp:
+def create_app(settings: TradingSettings, *, on_started: Callable[[], None] = settle_memory) -> DirectApp:
     gate = TradingGate(settings)
     app = DirectApp(
         gate=gate,
@@ -73,6 +73,7 @@ def create_app(settings: TradingSettings) -> DirectApp:
     )
     app.state.settings = settings
     app.state.gate = gate
+    app.state.on_started = on_started
     app.state.connections = Connections(settings.max_sockets, settings.socket_buffer_bytes)
     app.add_middleware(BodyLimit, limit_bytes=settings.max_body_bytes, answer=_answer_too_large)
     app.add_middleware(RequestId)
@@ -166,7 +167,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     if limits is not None:
         gateway.on_replies = limits.observe
         tasks += map(asyncio.create_task, limits.runs())
-    settle_memory()
+    app.state.on_started()
     yield
     await end(tasks)
     await back_office.close()

@@ -49,7 +49,7 @@ async def serving(system: RunningSystem, wire: Wire, trader: Trader, **settings:
         "engine_urls": (wire.url,),
         "auth_url": system.auth_url,
     }
-    app = create_app(TradingSettings.model_validate(told | settings))
+    app = create_app(TradingSettings.model_validate(told | settings), on_started=lambda: None)
     async with (
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://trading") as http,

@@ -59,7 +59,8 @@ async def database(postgres_url: str) -> AsyncIterator[Connection]:
 @contextlib.asynccontextmanager
 async def running_engine(settings: EngineSettings, *, wait: bool = True) -> AsyncIterator[Engine]:
     client = redis.connect(settings.redis_url.get_secret_value())
-    engine = Engine(settings, client)
+    # Walking all that a test process holds takes seconds.
+    engine = Engine(settings, client, on_recovered=lambda: None)
     running = asyncio.create_task(engine.run())
     try:
         if wait:
