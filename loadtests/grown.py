@@ -30,7 +30,8 @@ from services.local.embedded import EmbeddedPostgres
 
 FIRST_ACCOUNT_ID: Final = 10_000_000
 ORDERS_PER_ACCOUNT: Final = 100
-FUNDS_E8: Final = 10**6 * ONE_E8
+# A million accounts with it stay below what there may be of an asset (2⁶³).
+FUNDS_E8: Final = 50_000 * ONE_E8
 # Where history ends and the exchange's own orders and trades begin, so that there is room for any number before them.
 HISTORY_ROWS_MAX: Final = 100_000_000
 HISTORY_MONTHS: Final = 24

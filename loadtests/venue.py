@@ -32,7 +32,7 @@ from services.local.internal import InternalClient
 from services.local.migrate import upgrade
 
 HOST: Final = "127.0.0.1"
-START_TIMEOUT_S: Final = 120.0
+START_TIMEOUT_S: Final = 300.0
 STOP_TIMEOUT_S: Final = 60.0
 POLL_S: Final = 0.005
 DATABASE: Final = "crossbook"

@@ -30,6 +30,8 @@ DATABASE: Final = "crossbook"
 # Ctrl-C waits no longer than this for a client that keeps its connection busy.
 SHUTDOWN_TIMEOUT_S: Final = 3
 PROBE_TIMEOUT_S: Final = 2.0
+# An engine is ready when it has recovered: with a million open orders after a minute and more.
+RECOVERY_TIMEOUT_S: Final = 300.0
 # What auth is told unless the environment says otherwise.
 LOCAL_AUTH: Final = {
     "CROSSBOOK_REQUIRE_CONFIRMED_EMAIL": "false",
@@ -185,7 +187,16 @@ class Processes:
         names = ["engine"] if len(ports) == 1 else [f"engine{number}" for number in range(1, len(ports) + 1)]
         probe = "/health/ready" if len(ports) == 1 else "/health/live"
         return [
-            self._service(name, "services.engine", port, {}, role="engine", probe=probe, stop_timeout_s=30)
+            self._service(
+                name,
+                "services.engine",
+                port,
+                {},
+                role="engine",
+                probe=probe,
+                ready_timeout_s=RECOVERY_TIMEOUT_S,
+                stop_timeout_s=30,
+            )
             for name, port in zip(names, ports, strict=True)
         ]
 
@@ -230,6 +241,7 @@ class Processes:
         *,
         role: str | None = None,
         probe: str = "/health/ready",
+        ready_timeout_s: float = 60,
         stop_timeout_s: float = 15,
         prepare: Callable[[], None] | None = None,
     ) -> ChildSpec:
@@ -250,6 +262,7 @@ class Processes:
             prepare=prepare,
             launch=partial(self._python, module, environment),
             is_ready=partial(self._answers, f"http://{HOST}:{port}{probe}"),
+            ready_timeout_s=ready_timeout_s,
             stop_timeout_s=stop_timeout_s,
         )
 
