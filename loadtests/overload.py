@@ -4,6 +4,9 @@ First a closed loop finds the peak. Then an open loop offers a multiple of it: w
 80 % of the peak, and everything else must be refused with a definite answer (503, -1008). Then one account floods the
 exchange while others trade as they always do: those must get through as if nobody flooded. At last the database stands
 still for a moment, now and then, under a load that the exchange can bear: nobody may be refused for that.
+
+The exchange has all cores but the last, peak and overload alike, and the generator has that one: what it costs to ask
+for so much is not taken from what is asked. ``--shared`` lets all of them have every core.
 """
 
 import asyncio
@@ -24,6 +27,7 @@ import uvloop
 from loadtests import results
 from loadtests.conditions import CpuMeter, Noise, describe
 from loadtests.connection import connect
+from loadtests.cores import pinned, split_cores
 from loadtests.latencies import Summary, summarize
 from loadtests.load import ClosedLoop, Observed, OpenLoop
 from loadtests.traffic import DEPOSITS, Traffic
@@ -62,12 +66,17 @@ class Phase(msgspec.Struct, frozen=True):
 def overload(
     multiple: Annotated[float, typer.Option(min=1, max=50, help="How many times the peak is offered.")] = 5,
     seconds: Annotated[float, typer.Option(min=1, max=300, help="How long each phase is.")] = 20,
+    shared: Annotated[bool, typer.Option("--shared", help="Exchange and generator share all cores.")] = False,
     directory: Annotated[Path | None, typer.Option("--results", help="Where results go; nowhere by default.")] = None,
 ) -> None:
     """Offer too much; exit with 1 if goodput, definiteness or fairness is lost."""
     with scratch_directory() as scratch:
         environment = describe(scratch)
-    with running_exchange() as venue:
+    exchange_cores, generator_cores = (frozenset[int](), frozenset[int]()) if shared else split_cores()
+    with contextlib.ExitStack() as stack:
+        with pinned(exchange_cores):
+            venue = stack.enter_context(running_exchange())
+        stack.enter_context(pinned(generator_cores))
         meter = CpuMeter({**venue.roots, "generator": os.getpid()})
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             phases = runner.run(_measure(venue, multiple, seconds))
@@ -87,7 +96,12 @@ def overload(
     if directory is not None:
         figures: dict[str, Any] = {"phases": msgspec.to_builtins(phases), "noise": msgspec.to_builtins(noise)}
         figures["shortcomings"] = shortcomings
-        parameters = {"multiple": multiple, "seconds": seconds}
+        parameters = {
+            "multiple": multiple,
+            "seconds": seconds,
+            "exchange_cores": sorted(exchange_cores),
+            "generator_cores": sorted(generator_cores),
+        }
         typer.echo(results.write(directory, results.Result("overload", environment, parameters, figures)))
         # Only who writes results needs the library that draws them.
         from loadtests import plots

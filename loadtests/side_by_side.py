@@ -8,7 +8,6 @@ named with how to get it, and left out.
 
 import asyncio
 import functools
-import os
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
@@ -19,11 +18,12 @@ import uvloop
 
 from loadtests import plots, results
 from loadtests.conditions import CpuMeter, describe, wait_for_calm
+from loadtests.cores import pinned, split_cores
 from loadtests.latencies import summarize
-from loadtests.rivals.contender import Contender, kill, pinned, wait_until_gone
+from loadtests.rivals.contender import Contender, kill, wait_until_gone
 from loadtests.rivals.crossbook import Crossbook
 from loadtests.rivals.order_matching import OrderMatching, OrderMatchingEachSecond
-from loadtests.rivals.player import Played, Player, ask
+from loadtests.rivals.player import Played, Player, Unexpected, ask
 from loadtests.rivals.table import TABLE, write_table
 from loadtests.rivals.tape import Step, Tape
 from loadtests.rivals.viabtc import ViaBtc
@@ -53,8 +53,8 @@ class Plan(msgspec.Struct, frozen=True):
     fill_limit_s: float = 240.0
     acknowledged: int = 3_000
     patience_s: float = 60.0
-    contender_cores: tuple[int, ...] = ()
-    generator_cores: tuple[int, ...] = ()
+    contender_cores: frozenset[int] = frozenset()
+    generator_cores: frozenset[int] = frozenset()
 
 
 QUICK: Final = Plan(
@@ -82,7 +82,7 @@ def side_by_side(
     quick: Annotated[bool, typer.Option("--quick", help="See that everything works; figures mean nothing.")] = False,
 ) -> None:
     """Play Crossbook and its alternatives the same tape, about 15 minutes; write JSON, plots and a Markdown table."""
-    contender_cores, generator_cores = ((), ()) if shared else _split_cores()
+    contender_cores, generator_cores = (frozenset(), frozenset()) if shared else split_cores()
     plan = msgspec.structs.replace(
         QUICK if quick else Plan(rounds=rounds, patience_s=patience),
         contender_cores=contender_cores,
@@ -92,7 +92,7 @@ def side_by_side(
     skipped = {kind.name: reason for kind in chosen if (reason := kind.unavailable())}
     for name, reason in skipped.items():
         typer.echo(f"without {name}: {reason}")
-    with scratch_directory() as scratch, pinned(frozenset(generator_cores)):
+    with scratch_directory() as scratch, pinned(generator_cores):
         environment = describe(scratch)
         figures = compare([kind for kind in chosen if kind.name not in skipped], plan, scratch)
     directory = directory or results.default_directory(environment)
@@ -143,13 +143,12 @@ class _Starter:
 
     def run(self, kind: type[Contender], measure: Callable[[Contender], T]) -> T:
         self._count += 1
-        cores = frozenset(self._plan.contender_cores)
         root = self._scratch / f"{self._count}"
         # A database server runs as another user when we are root, and must be able to pass.
         root.mkdir(mode=0o711)
         contender = kind(root)
         try:
-            with pinned(cores):
+            with pinned(self._plan.contender_cores):
                 contender.start()
             wait_for_calm(self._plan.patience_s) if self._plan.patience_s else None
             return measure(contender)
@@ -174,7 +173,12 @@ def _play(contender: Contender, steps: Sequence[Step], connections: int, limit_s
     meter = CpuMeter(contender.roots)
     played = _awaited(player.play(steps, connections, limit_s))
     noise = meter.stop()
-    executed = played.executed_steps + played.beat_executed_steps + contender.settle()
+    executed = played.executed_steps + played.beat_executed_steps
+    unmatched = list(played.beat_errors)
+    try:
+        executed += contender.settle()
+    except Unexpected as error:
+        unmatched.append(str(error))
     used_cores = sum(cores for name, cores in noise.cores.items() if name != "generator")
     return {
         "connections": connections,
@@ -187,6 +191,7 @@ def _play(contender: Contender, steps: Sequence[Step], connections: int, limit_s
         "executed": executed,
         "too_late": played.too_late,
         "errors": dict(played.errors),
+        "unmatched": unmatched,
         "samples": played.samples,
         "noise": noise,
     }
@@ -259,7 +264,10 @@ def _differences(kinds: Sequence[type[Contender]], rounds: dict[str, list[Any]],
             where = f"round {number + 1}, {kind.name}, {run['connections']} connections"
             if not run["executed"]:
                 found.append(f"{where}: nothing was executed")
-            if not kind.executes_alike or run["errors"]:
+            if run["unmatched"]:
+                count, sample = len(run["unmatched"]), run["unmatched"][0]
+                found.append(f"{where}: matching what was accepted failed {count} times ({sample})")
+            if not kind.executes_alike or run["errors"] or run["unmatched"]:
                 continue
             if run["executed"] != run["expected"]:
                 found.append(f"{where}: executed {run['executed']} instead of {run['expected']}")
@@ -277,12 +285,6 @@ def _about(kind: type[Contender]) -> Figures:
         "claims": msgspec.to_builtins(kind.claims),
         "executes_alike": kind.executes_alike,
     }
-
-
-def _split_cores() -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """All cores but the last for the contender, the last for the generator; a lone core is shared."""
-    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-    return (tuple(cores[:-1]), (cores[-1],)) if len(cores) > 1 else ((), ())
 
 
 def _awaited(work: Coroutine[Any, Any, T]) -> T:

@@ -1,10 +1,9 @@
 """A program under comparison: how it is had, started, killed, and asked what it holds."""
 
 import contextlib
-import os
 import signal
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -70,7 +69,7 @@ class Contender(ABC):
         """The numbers of the makers' orders that rest in its book."""
 
     def settle(self) -> int:
-        """Have what was accepted but not matched matched; return what that executed."""
+        """Have what was accepted but not matched matched; return what that executed. Raise Unexpected."""
         return 0
 
     def processes(self) -> list[psutil.Process]:
@@ -97,17 +96,3 @@ def wait_until_gone(processes: Sequence[psutil.Process]) -> None:
     left = [process for process in alive if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
     if left:
         raise TimeoutError(f"still there after a kill: {left}")
-
-
-@contextlib.contextmanager
-def pinned(cores: frozenset[int]) -> Iterator[None]:
-    """What is started inside stays on these cores; no cores, or a system without affinity, leaves everything free."""
-    if not cores or not hasattr(os, "sched_setaffinity"):
-        yield
-        return
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, cores)
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)

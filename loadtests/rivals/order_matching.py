@@ -166,7 +166,10 @@ class OrderMatching(Contender):
 
     def settle(self) -> int:
         with self._http() as http:
-            return _executed(http.post("/match", json={"timestamp": _BEGINNING.isoformat()}).content)
+            response = http.post("/match", json={"timestamp": _BEGINNING.isoformat()})
+        if response.status_code != 200:
+            raise Unexpected(f"{response.status_code} {response.text[:200]}")
+        return _executed(response.content)
 
     def _http(self) -> httpx.Client:
         return httpx.Client(base_url=f"http://{HOST}:{self._port}", trust_env=False, timeout=60)

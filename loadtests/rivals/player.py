@@ -60,6 +60,8 @@ class Played:
         self.latencies_us: list[int] = []
         self.errors: Counter[str] = Counter()
         self.samples: list[str] = []
+        # What a request to match, sent between, was answered instead.
+        self.beat_errors: list[str] = []
 
     @property
     def per_s(self) -> float:
@@ -200,7 +202,10 @@ class Player:
             return
         while True:
             await asyncio.sleep(BEAT_S)
-            self._played.beat_executed_steps += self._dialect.read_beat(await ask(self._port, request))
+            try:
+                self._played.beat_executed_steps += self._dialect.read_beat(await ask(self._port, request))
+            except Unexpected as error:
+                self._played.beat_errors.append(str(error))
 
 
 async def ask(port: int, request: bytes) -> bytes:

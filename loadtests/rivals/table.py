@@ -49,7 +49,8 @@ def _measured(name: str, figures: dict[str, Any], parameters: dict[str, Any]) ->
         errors = sum(sum(run["errors"].values()) for run in runs)
         latency = [_median(run["latency"][share] for run in runs if run["latency"]) for share in ("p50_ms", "p99_ms")]
         text = f"{_median(run['per_s'] for run in runs):,.0f} ({latency[0]:.1f}, {latency[1]:.1f} ms)"
-        yield text + (f", {errors:,} errors" if errors else "")
+        text += f", {errors:,} errors" if errors else ""
+        yield text + (", matching failed" if any(run["unmatched"] for run in runs) else "")
     yield f"{_median(run['processor_us'] for runs in rounds for run in runs):,.0f} µs"
     first, last = figures["growth"][name][0], figures["growth"][name][-1]
     yield f"{_rate(first)} → {_rate(last)}"

@@ -34,7 +34,7 @@ from services.engine.postgres_store import PostgresStore
 from services.engine.publisher import Publisher
 from services.engine.recovery import Copy
 from services.engine.settings import EngineSettings
-from services.engine.snapshots import Taken, begins_window
+from services.engine.snapshots import Rhythm, Taken, begins_window
 from services.engine.standby import Standby
 from services.engine.store import Session, Store
 from services.infra import telemetry, traces
@@ -238,7 +238,7 @@ class ActiveEngine:
         self._compare_at_s = _uptime_s() + COMPARE_EVERY_S
         self._snapshot_sequence = copy.snapshot_sequence
         self._snapshot_window_us = int(settings.snapshot_interval_s * 1_000_000)
-        self._snapshot_due_s = _uptime_s() + settings.snapshot_interval_s
+        self._rhythm = Rhythm(settings.snapshot_interval_s, _uptime_s())
         self._snapshots_taken = 0
         self._snapshotting: asyncio.Task[None] | None = None
         metrics.EPOCH.set(held.epoch)
@@ -341,8 +341,7 @@ class ActiveEngine:
         if self._snapshotting is not None and not self._snapshotting.done():
             return
         enough = self.sequence - self._snapshot_sequence >= self._settings.snapshot_minimum_batches
-        overdue_s = _uptime_s() - self._snapshot_due_s
-        if enough and (is_checkpoint or overdue_s >= (0 if is_idle else self._settings.snapshot_interval_s)):
+        if enough and self._rhythm.is_due(_uptime_s(), is_idle=is_idle, is_checkpoint=is_checkpoint):
             to_database = self._snapshots_taken % self._settings.database_snapshot_every == 0
             self._snapshotting = asyncio.create_task(self._take_snapshot(to_database=to_database))
 
@@ -353,8 +352,9 @@ class ActiveEngine:
         return self._finish_snapshot(keeping, self.sequence)
 
     async def _finish_snapshot(self, keeping: Coroutine[Any, Any, Taken], sequence: int) -> None:
+        began_s = _uptime_s()
         taken = await keeping
-        self._snapshot_due_s = _uptime_s() + self._settings.snapshot_interval_s
+        self._rhythm.note(began_s, _uptime_s())
         if taken.is_stored:
             self._snapshot_sequence = sequence
             metrics.SNAPSHOT_SEQUENCE.set(sequence)

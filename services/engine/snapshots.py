@@ -34,6 +34,11 @@ _READABLE_FORMATS: Final = (2, SNAPSHOT_FORMAT)
 REDIS_KEY: Final = "crossbook:snapshot"
 CHECKPOINT_KEY: Final = "crossbook:checkpoint"
 
+# After a snapshot there is none for so many times what it took, a minute at most: it takes a tenth of the time and, of
+# a state so large that it would be more, leaves no more journal to replay than a start reads in seconds.
+REST: Final = 9.0
+REST_MAX_S: Final = 60.0
+
 _COMPRESSION_LEVEL: Final = 1
 _KEEP_IN_DATABASE: Final = 3
 _CHILD_POLL_S: Final = 0.02
@@ -124,6 +129,27 @@ def decode(payload: bytes) -> Snapshot:
     if hashlib.sha256(packed).digest() != stored.state_hash:
         raise SnapshotUnusable("its state does not match its hash")
     return Snapshot(stored.sequence, stored.journal_hash, restore(state))
+
+
+class Rhythm:
+    """When an engine takes its next snapshot. Times are those of one clock that never goes back, in seconds."""
+
+    def __init__(self, interval_s: float, now_s: float) -> None:
+        self._interval_s = interval_s
+        self._due_s = now_s + interval_s
+        self._rests_until_s = now_s
+
+    def is_due(self, now_s: float, *, is_idle: bool, is_checkpoint: bool) -> bool:
+        """At a checkpoint, or when it is quiet; where neither comes, an interval later."""
+        if now_s < self._rests_until_s:
+            return False
+        return is_checkpoint or now_s - self._due_s >= (0 if is_idle else self._interval_s)
+
+    def note(self, began_s: float, ended_s: float) -> None:
+        """One was taken, or failed, which costs as much."""
+        rest_s = min((ended_s - began_s) * REST, REST_MAX_S)
+        self._rests_until_s = ended_s + rest_s
+        self._due_s = ended_s + max(self._interval_s, rest_s)
 
 
 async def stored(connection: Connection) -> list[bytes]:
