@@ -8,6 +8,7 @@ named with how to get it, and left out.
 
 import asyncio
 import functools
+import time
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
@@ -34,8 +35,9 @@ SEED: Final = 11
 BATCH_TIMEOUT_S: Final = 60.0
 KILL_CONNECTIONS: Final = 16
 GROWTH_CONNECTIONS: Final = 16
-# The kill comes before these have been sent, so that it finds a contender at work.
-BEYOND_THE_KILL: Final = 500
+# The kill comes before all of these have been sent, so that it finds a contender at work, even one that refuses many.
+STEPS_PER_ACKNOWLEDGED: Final = 20
+REFUSED_PAUSE_S: Final = 1.0
 
 Figures = dict[str, Any]
 T = TypeVar("T")
@@ -220,7 +222,7 @@ def _survival(contender: Contender, plan: Plan) -> Figures:
         kill(processes)
         return True
 
-    steps = Tape(SEED).resting(plan.acknowledged + BEYOND_THE_KILL)
+    steps = Tape(SEED).resting(plan.acknowledged * STEPS_PER_ACKNOWLEDGED)
     played = _awaited(
         Player(contender.dialect, contender.port, acknowledged).play(steps, KILL_CONNECTIONS, plan.fill_limit_s)
     )
@@ -238,10 +240,7 @@ def _fill(contender: Contender, steps: Sequence[Step], limit_s: float) -> bool:
     """Have these orders rest; False when that takes too long."""
     batches = contender.dialect.batches(steps)
     if batches is None:
-        played = _awaited(Player(contender.dialect, contender.port).play(steps, GROWTH_CONNECTIONS, limit_s))
-        if played.errors:
-            raise VenueFailed(f"{contender.name}: the book could not be filled: {played.errors} {played.samples}")
-        return played.steps == len(steps)
+        return _place(contender, steps, limit_s)
 
     async def send() -> bool:
         try:
@@ -253,6 +252,22 @@ def _fill(contender: Contender, steps: Sequence[Step], limit_s: float) -> bool:
         return True
 
     return _awaited(send())
+
+
+def _place(contender: Contender, steps: Sequence[Step], limit_s: float) -> bool:
+    """Orders that rest, one by one; some contenders refuse what comes faster than they can store it."""
+    ends_s = time.monotonic() + limit_s
+    left = list(steps)
+    while left and time.monotonic() < ends_s:
+        player = Player(contender.dialect, contender.port)
+        played = _awaited(player.play(left, GROWTH_CONNECTIONS, ends_s - time.monotonic()))
+        if not played.placed:
+            raise VenueFailed(f"{contender.name}: the book could not be filled: {played.errors} {played.samples}")
+        placed = set(played.placed)
+        left = [step for step in left if step.number not in placed]
+        if left:
+            time.sleep(REFUSED_PAUSE_S)
+    return not left
 
 
 def _differences(kinds: Sequence[type[Contender]], rounds: dict[str, list[Any]], number: int) -> list[str]:

@@ -172,7 +172,7 @@ class RunningSystem:
         os.kill(self.pid(name), sent)
 
     def kill_process(self, name: str) -> None:
-        """Kill one process; return when the supervisor has noticed, and is starting it again."""
+        """Kill one process, as soon as there is one; return when the supervisor has noticed, and is starting it again."""
         self._end(name, signal.SIGKILL)
 
     def crash_postgres(self) -> None:
@@ -192,9 +192,17 @@ class RunningSystem:
         return next((url for url in self.engine_urls if _answers(f"{url}/health/ready")), None)
 
     def _end(self, name: str, sent: signal.Signals) -> None:
+        # Of one that keeps dying there is none for a while, and the state names the last.
+        wait_until(lambda: self._was_sent(name, sent), STOP_TIMEOUT_S)
+
+    def _was_sent(self, name: str, sent: signal.Signals) -> bool:
         before = self.state.process(name)
-        self.send_signal(name, sent)
+        try:
+            os.kill(before.pid, sent)
+        except ProcessLookupError:
+            return False
         wait_until(lambda: self.state.process(name).restarts > before.restarts, STOP_TIMEOUT_S)
+        return True
 
     def _all_ready(self) -> bool:
         if any(process.state != "ready" for process in self.state.processes):

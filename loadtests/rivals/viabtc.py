@@ -64,7 +64,8 @@ class RpcDialect:
     def requests(self, step: Step) -> Sequence[bytes]:
         user = step.trader + 1
         if step.kind is Kind.CANCEL:
-            return (call("order.cancel", user, MARKET, self.order_ids[step.number]),)
+            # One whose order was not accepted is for an order that nobody has.
+            return (call("order.cancel", user, MARKET, self.order_ids.get(step.number, 0)),)
         side = _BID if step.buys else _ASK
         if step.kind is Kind.MARKET:
             return (call("order.put_market", user, MARKET, side, step.quantity, "0.001", "tape"),)
