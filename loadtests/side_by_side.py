@@ -38,6 +38,7 @@ GROWTH_CONNECTIONS: Final = 16
 # The kill comes before all of these have been sent, so that it finds a contender at work, even one that refuses many.
 STEPS_PER_ACKNOWLEDGED: Final = 20
 REFUSED_PAUSE_S: Final = 1.0
+TOO_LONG: Final = "it took too long"
 
 Figures = dict[str, Any]
 T = TypeVar("T")
@@ -128,7 +129,12 @@ def compare(kinds: Sequence[type[Contender]], plan: Plan, scratch: Path) -> Figu
         figures["differences"] += _differences(kinds, figures["rounds"], number)
     for kind in kinds:
         typer.echo(f"growth: {kind.name} …")
-        figures["growth"][kind.name] = started.run(kind, lambda contender: _growth(contender, plan))
+        points = figures["growth"][kind.name] = started.run(kind, lambda contender: _growth(contender, plan))
+        figures["differences"] += [
+            f"{kind.name}: {point['resting']} orders could not be made to rest ({point['failure']})"
+            for point in points
+            if not point["reached"]
+        ]
     for kind in kinds:
         typer.echo(f"kill: {kind.name} …")
         figures["kills"][kind.name] = started.run(kind, lambda contender: _survival(contender, plan))
@@ -160,7 +166,8 @@ class _Starter:
 
 def _speed(contender: Contender, *, plan: Plan, seed: int) -> list[Figures]:
     tape = Tape(seed)
-    _fill(contender, tape.resting(plan.resting), plan.fill_limit_s)
+    if failure := _fill(contender, tape.resting(plan.resting), plan.fill_limit_s):
+        raise VenueFailed(f"{contender.name}: {plan.resting} resting orders: {failure}")
     runs = []
     for count, steps in plan.steps:
         run = _play(contender, tape.flow(steps), count, plan.limit_s)
@@ -203,8 +210,8 @@ def _growth(contender: Contender, plan: Plan) -> list[Figures]:
     """At each size of the book; ends with the first that could not be filled in time."""
     tape, resting, points = Tape(SEED), 0, []
     for size in plan.sizes:
-        if not _fill(contender, tape.resting(size - resting), plan.fill_limit_s):
-            points.append({"resting": size, "reached": False})
+        if failure := _fill(contender, tape.resting(size - resting), plan.fill_limit_s):
+            points.append({"resting": size, "reached": False, "failure": failure})
             break
         resting = size
         run = _play(contender, tape.flow(plan.growth_steps), GROWTH_CONNECTIONS, plan.limit_s)
@@ -236,38 +243,37 @@ def _survival(contender: Contender, plan: Plan) -> Figures:
     return {"acknowledged": len(played.placed), "seconds": round(played.seconds, 3), "lost": lost}
 
 
-def _fill(contender: Contender, steps: Sequence[Step], limit_s: float) -> bool:
-    """Have these orders rest; False when that takes too long."""
+def _fill(contender: Contender, steps: Sequence[Step], limit_s: float) -> str:
+    """Have these orders rest; what kept them from it, or nothing."""
     batches = contender.dialect.batches(steps)
-    if batches is None:
-        return _place(contender, steps, limit_s)
-
-    async def send() -> bool:
-        try:
-            async with asyncio.timeout(limit_s):
-                for batch in batches:
-                    await ask(contender.port, batch)
-        except TimeoutError:
-            return False
-        return True
-
-    return _awaited(send())
+    return _place(contender, steps, limit_s) if batches is None else _awaited(_send(contender, batches, limit_s))
 
 
-def _place(contender: Contender, steps: Sequence[Step], limit_s: float) -> bool:
-    """Orders that rest, one by one; some contenders refuse what comes faster than they can store it."""
+async def _send(contender: Contender, batches: Sequence[bytes], limit_s: float) -> str:
+    try:
+        async with asyncio.timeout(limit_s):
+            for batch in batches:
+                await ask(contender.port, batch)
+    except (TimeoutError, Unexpected) as error:
+        return str(error) or TOO_LONG
+    return ""
+
+
+def _place(contender: Contender, steps: Sequence[Step], limit_s: float) -> str:
+    """One by one; some contenders refuse what comes faster than they can store it."""
     ends_s = time.monotonic() + limit_s
     left = list(steps)
-    while left and time.monotonic() < ends_s:
+    while time.monotonic() < ends_s:
         player = Player(contender.dialect, contender.port)
         played = _awaited(player.play(left, GROWTH_CONNECTIONS, ends_s - time.monotonic()))
-        if not played.placed:
-            raise VenueFailed(f"{contender.name}: the book could not be filled: {played.errors} {played.samples}")
         placed = set(played.placed)
         left = [step for step in left if step.number not in placed]
-        if left:
-            time.sleep(REFUSED_PAUSE_S)
-    return not left
+        if not left:
+            return ""
+        if not placed:
+            return "; ".join(played.samples) or TOO_LONG
+        time.sleep(REFUSED_PAUSE_S)
+    return TOO_LONG
 
 
 def _differences(kinds: Sequence[type[Contender]], rounds: dict[str, list[Any]], number: int) -> list[str]:

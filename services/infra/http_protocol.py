@@ -7,6 +7,9 @@ a byte a minute would be enough to hold every connection there may be.
 A connection that is kept for the next request stays open for ``keep_alive_s``, and so does one that has not had its
 first: clients open some ahead. Blank lines are no request (RFC 9112, section 2.2), and make nobody wait longer.
 
+Requests may be sent ahead of answers (pipelined), ``PIPELINED_MAX`` of them: each that waits takes memory. Whoever sends
+more is answered those, and the connection ends (RFC 9112, section 9.3.2).
+
 Nearly every request arrives in one piece, so no timer is set before a piece turns out not to be the last one.
 """
 
@@ -18,12 +21,19 @@ from typing import Any, Final
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+# Behind the one that is being answered.
+PIPELINED_MAX: Final = 16
+
 _BLANK: Final = b"\r\n"
 _TEXT: Final = b"The request came too slowly."
 _ANSWER: Final = (
     b"HTTP/1.1 408 Request Timeout\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\n"
     b"connection: close\r\n\r\n%b" % (len(_TEXT), _TEXT)
 )
+
+
+class _TooManyPipelined(Exception):
+    """The parser is to read no further."""
 
 
 class PatientProtocol(HttpToolsProtocol):
@@ -36,6 +46,8 @@ class PatientProtocol(HttpToolsProtocol):
         self._is_arriving = False
         # What is being answered; ``cycle`` is the last request that has arrived, which may wait behind it.
         self._answering: RequestResponseCycle | None = None
+        # Whether more was pipelined than may be: what comes behind is not looked at.
+        self._is_full = False
         self._arrival: asyncio.TimerHandle | None = None
         self._delivery: asyncio.TimerHandle | None = None
 
@@ -45,6 +57,8 @@ class PatientProtocol(HttpToolsProtocol):
         self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
 
     def data_received(self, data: bytes) -> None:
+        if self._is_full:
+            return
         if data[0] in _BLANK and not self._is_arriving:
             data = data.lstrip(_BLANK)
             if not data:
@@ -56,8 +70,18 @@ class PatientProtocol(HttpToolsProtocol):
             self._arrival = self.loop.call_later(self._request_timeout_s, self._give_up)
 
     def on_message_begin(self) -> None:
+        if len(self.pipeline) >= PIPELINED_MAX:
+            self._is_full = True
+            newest, _ = self.pipeline[0]
+            newest.keep_alive = False
+            raise _TooManyPipelined
         super().on_message_begin()
         self._is_arriving = True
+
+    def send_400_response(self, msg: str) -> None:
+        # Answers to what came before are still to be sent.
+        if not self._is_full:
+            super().send_400_response(msg)
 
     def on_message_complete(self) -> None:
         super().on_message_complete()

@@ -1,6 +1,7 @@
 """The gate before an application: who is refused is told so where he is read, and his connection goes on."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -11,6 +12,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
 from services.infra.gate import IGNORED_BYTES_MAX, GateKeeper, behind
+from services.infra.http_protocol import PIPELINED_MAX
 
 REQUEST_TIMEOUT_S = 30.0
 
@@ -175,6 +177,22 @@ async def test_requests_that_follow_each_other_closely_are_answered_in_order() -
         writer.write(post("/api/order", b"a") + post("/api/order", b"ab"))
         assert [(await answer(reader))[0] for _ in range(2)] == [503, 503]
         assert (gate.entered, gate.inside) == (2, 0)
+        writer.close()
+
+
+@pytest.mark.parametrize("count", [PIPELINED_MAX + 1, PIPELINED_MAX + 2, 5_000])
+async def test_so_many_may_follow_each_other_and_no_more(count: int) -> None:
+    """Those behind are not even read, and the connection ends when all before them are answered."""
+    gate = Turnstile()
+    async with serving(gate) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"".join(post("/api/x", b"%05d" % number) for number in range(count)))
+        for _ in range(PIPELINED_MAX + 1):
+            assert (await answer(reader))[0] == 200
+        if count > PIPELINED_MAX + 1:
+            with contextlib.suppress(ConnectionResetError):
+                assert await reader.read() == b""
+        assert (gate.entered, gate.inside) == (PIPELINED_MAX + 1, 0)
         writer.close()
 
 
