@@ -172,7 +172,7 @@ class RunningSystem:
         os.kill(self.pid(name), sent)
 
     def kill_process(self, name: str) -> None:
-        """Kill one process, as soon as there is one; return when the supervisor has noticed, and is starting it again."""
+        """Kill one process, as soon as there is one; return when the supervisor has noticed and starts it again."""
         self._end(name, signal.SIGKILL)
 
     def crash_postgres(self) -> None:

@@ -20,7 +20,7 @@ from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from services.infra.direct import DirectApp, Handler, Incoming, Outgoing
-from services.infra.gate import Answers, Gate, GatedProtocol
+from services.infra.gate import Answers, Gate, GatedProtocol, Headers
 
 _FAILED: Final = Outgoing(b"Internal Server Error", 500, media_type=b"text/plain; charset=utf-8")
 
@@ -83,9 +83,15 @@ class DirectProtocol(GatedProtocol):
     """``app`` has the direct routes."""
 
     def __init__(
-        self, app: DirectApp, gate: Gate, answers: Answers, request_timeout_s: float, **made_with: Any
+        self,
+        app: DirectApp,
+        gate: Gate,
+        answers: Answers,
+        headers: Headers,
+        request_timeout_s: float,
+        **made_with: Any,
     ) -> None:
-        super().__init__(gate, answers, request_timeout_s, **made_with)
+        super().__init__(gate, answers, headers, request_timeout_s, **made_with)
         self._direct = app
         # The request that is arriving or being answered, if it is one of those that are kept here.
         self._exchange: _Exchange | None = None
@@ -193,4 +199,4 @@ def _line(header: tuple[str, str]) -> bytes:
 
 def direct(app: DirectApp, gate: Gate, request_timeout_s: float) -> Callable[..., DirectProtocol]:
     """What uvicorn makes for each connection."""
-    return partial(DirectProtocol, app, gate, Answers(gate.refusal), request_timeout_s)
+    return partial(DirectProtocol, app, gate, Answers(gate.refusal), Headers(gate.caller_header), request_timeout_s)

@@ -6,13 +6,14 @@ ASGI, no routing. The few that come otherwise (pipelined, or waiting for ``100 C
 the outermost layer of the application, which also tells the gate when a request has ended.
 
 While many are refused even parsing is too dear: a request that arrived whole, in the shape that nearly all have, is
-turned away by a look at its bytes. Whatever is not certainly one such request goes to the parser.
+turned away by a look at its bytes. Clients send the same headers again and again, so what a look at them found is kept.
+Whatever is not certainly one such request goes to the parser.
 """
 
 import re
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, NamedTuple, Protocol, cast
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
@@ -24,6 +25,10 @@ from services.infra.request_ids import REQUEST_ID_HEADER, request_id
 TICKET: Final = "crossbook.ticket"
 # A refused request's body is read and thrown away; who sends more than this is not listened to any longer.
 IGNORED_BYTES_MAX: Final = 64 * 1024
+
+# What is kept of headers: of so many different ones, each so long at most.
+KNOWN_MAX: Final = 2048
+KNOWN_BYTES_MAX: Final = 1024
 
 _ID: Final = REQUEST_ID_HEADER.lower().encode("ascii")
 _REQUEST_LINE: Final = re.compile(rb"(GET|POST|PUT|DELETE) (/[^ \r\n]*) HTTP/1\.1\r\n")
@@ -130,19 +135,61 @@ class Answers:
         )
 
 
-def _value(data: bytes, head: bytes, name: bytes) -> bytes:
-    """Of a header, as the client wrote it; empty without one. ``head`` is the same in lower case."""
-    at = head.find(b"\r\n%b: " % name)
-    return b"" if at < 0 else data[at + len(name) + 4 : data.find(b"\r\n", at + 2)]
+class Seen(NamedTuple):
+    """What headers say of a request of the usual shape."""
+
+    body_bytes: int
+    caller: bytes
+    # As the client wrote it; empty without one.
+    own_id: bytes
+
+
+class Headers:
+    """What is to be known of the headers of whole requests, without parsing them."""
+
+    def __init__(self, caller_header: bytes) -> None:
+        self._caller_header = caller_header
+        self._known: dict[bytes, Seen | None] = {}
+
+    def look(self, headers: bytes) -> Seen | None:
+        """None unless they are usual. They begin with the end of the line before, and end with that of the last."""
+        try:
+            return self._known[headers]
+        except KeyError:
+            seen = self._look_closely(headers)
+        if len(headers) <= KNOWN_BYTES_MAX and not (seen is not None and seen.own_id):
+            if len(self._known) >= KNOWN_MAX:
+                self._known.clear()
+            self._known[headers] = seen
+        return seen
+
+    def _look_closely(self, headers: bytes) -> Seen | None:
+        lower = headers.lower()
+        if _UNUSUAL.search(lower):
+            return None
+        length = _USUAL_LENGTH.search(lower)
+        caller = _value(headers, lower, self._caller_header)
+        if lower.count(_LENGTH) != (length is not None) or not caller:
+            return None
+        return Seen(int(length[1]) if length else 0, caller, _value(headers, lower, _ID))
+
+
+def _value(headers: bytes, lower: bytes, name: bytes) -> bytes:
+    """Of a header, as the client wrote it; empty without one. ``lower`` are the same in lower case."""
+    at = lower.find(b"\r\n%b: " % name)
+    return b"" if at < 0 else headers[at + len(name) + 4 : headers.find(b"\r\n", at + 2)]
 
 
 class GatedProtocol(PatientProtocol):
     """uvicorn's protocol with a gate. One request at a time is read from a connection, and answered, as ever."""
 
-    def __init__(self, gate: Gate, answers: Answers, request_timeout_s: float, **made_with: Any) -> None:
+    def __init__(
+        self, gate: Gate, answers: Answers, headers: Headers, request_timeout_s: float, **made_with: Any
+    ) -> None:
         super().__init__(request_timeout_s, **made_with)
         self._gate = gate
         self._answers = answers
+        self._headers = headers
         self._is_refused = False
         self._ignored_bytes = 0
         # When this connection was last done with a request.
@@ -246,16 +293,12 @@ class GatedProtocol(PatientProtocol):
         line, end = _REQUEST_LINE.match(data), data.find(b"\r\n\r\n")
         if line is None or end < 0 or not self._is_idle() or not self._gate.concerns(line[2]):
             return None
-        head = data[: end + 2].lower()
-        if _UNUSUAL.search(head):
+        seen = self._headers.look(data[line.end() - 2 : end + 2])
+        if seen is None or len(data) - end - 4 != seen.body_bytes:
             return None
-        length = _USUAL_LENGTH.search(head)
-        if head.count(_LENGTH) != (length is not None) or len(data) - end - 4 != (int(length[1]) if length else 0):
+        if not self._gate.turns_away(line[1].decode("ascii"), seen.caller):
             return None
-        caller = _value(data, head, self._gate.caller_header)
-        if not caller or not self._gate.turns_away(line[1].decode("ascii"), caller):
-            return None
-        return request_id(_value(data, head, _ID).decode("latin-1")).encode("ascii")
+        return request_id(seen.own_id.decode("latin-1")).encode("ascii")
 
     def _is_crowded(self) -> bool:
         """When uvicorn would answer, in words of its own, that there is no room."""
@@ -279,4 +322,4 @@ class GatedProtocol(PatientProtocol):
 
 def behind(gate: Gate, request_timeout_s: float) -> Callable[..., GatedProtocol]:
     """What uvicorn makes for each connection."""
-    return partial(GatedProtocol, gate, Answers(gate.refusal), request_timeout_s)
+    return partial(GatedProtocol, gate, Answers(gate.refusal), Headers(gate.caller_header), request_timeout_s)

@@ -7,8 +7,8 @@ a byte a minute would be enough to hold every connection there may be.
 A connection that is kept for the next request stays open for ``keep_alive_s``, and so does one that has not had its
 first: clients open some ahead. Blank lines are no request (RFC 9112, section 2.2), and make nobody wait longer.
 
-Requests may be sent ahead of answers (pipelined), ``PIPELINED_MAX`` of them: each that waits takes memory. Whoever sends
-more is answered those, and the connection ends (RFC 9112, section 9.3.2).
+Requests may be sent ahead of answers (pipelined), ``PIPELINED_MAX`` of them: each that waits takes memory. Whoever
+sends more is answered those, and the connection ends (RFC 9112, section 9.3.2).
 
 Nearly every request arrives in one piece, so no timer is set before a piece turns out not to be the last one.
 """

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import tracemalloc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -11,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
-from services.infra.gate import IGNORED_BYTES_MAX, GateKeeper, behind
+from services.infra.gate import IGNORED_BYTES_MAX, KNOWN_BYTES_MAX, KNOWN_MAX, GateKeeper, Headers, Seen, behind
 from services.infra.http_protocol import PIPELINED_MAX
 
 REQUEST_TIMEOUT_S = 30.0
@@ -267,3 +268,24 @@ async def test_nobody_keeps_a_connection_without_asking_for_anything(before: byt
             await asyncio.wait([ending], timeout=0.05)
         assert (b"took 3" in await ending) == bool(before)
         writer.close()
+
+
+def test_what_headers_say_is_the_same_when_it_is_remembered() -> None:
+    headers = Headers(b"x-key")
+    for _ in range(2):
+        assert headers.look(b"\r\nX-Key: me\r\nContent-Length: 12\r\n") == Seen(12, b"me", b"")
+        assert headers.look(b"\r\nX-Key: you\r\nX-Request-Id: a\r\n") == Seen(0, b"you", b"a")
+        assert headers.look(b"\r\nX-Key: me\r\nTransfer-Encoding: chunked\r\n") is None
+        assert headers.look(b"\r\nHost: x\r\n") is None
+
+
+def test_what_is_remembered_of_headers_has_a_bound() -> None:
+    headers = Headers(b"x-key")
+    tracemalloc.start()
+    for number in range(4 * KNOWN_MAX):
+        key = b"%0512d" % number
+        assert headers.look(b"\r\nX-Key: %b\r\n" % key) == Seen(0, key, b"")
+    assert headers.look(b"\r\nX-Key: %b\r\n" % bytes(KNOWN_BYTES_MAX)) is not None
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept < KNOWN_MAX * 2 * KNOWN_BYTES_MAX
