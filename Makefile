@@ -45,8 +45,9 @@ test: export PYTHONDONTWRITEBYTECODE :=
 test: $(VENV)/dev.stamp compiled-core $(CLIENT_STAMPS) web/dist/index.html ## Run every test, or some: make test T=tests/core
 	@$(if $(T),,$(NPM) --silent test)
 	@$(BIN)/python -m tests.web.browser
-	# Both cores are busy for the whole run. What was only too slow passes when it is tried again, and is listed as such.
-	@$(BIN)/python -m pytest $(or $(T),--numprocesses 2 --dist loadfile --no-loadscope-reorder --reruns 1 -rR)
+	# A test waits for a quarter of its time, so three keep two cores busy. What was only too slow passes when it is tried
+	# again, and is listed as such.
+	@$(BIN)/python -m pytest $(or $(T),--numprocesses 3 --dist loadfile --no-loadscope-reorder --reruns 1 -rR)
 
 check: $(VENV)/dev.stamp web/node_modules/checked.stamp ## Check format, style, types, import contracts, and packages for known vulnerabilities
 	@$(BIN)/ruff format --check .

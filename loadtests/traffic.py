@@ -17,6 +17,8 @@ from loadtests.venue import HOST, Trader
 DEPOSITS: Final = {"USDT": "20000000", "BTC": "1000", "ETH": "20000"}
 MAX_OPEN_PER_TRADER: Final = 60
 TOO_LATE: Final = b'"code":-2011,'
+# Of -1008 and -1001: not carried out.
+REFUSED_STATUS: Final = 503
 _SIGNATURE_NAME: Final = b"&signature="
 
 
@@ -41,6 +43,7 @@ class Request(NamedTuple):
     content: bytes
     party: "Party"
     client_order_id: str
+    symbol: str = ""
 
 
 class Symbol:
@@ -161,6 +164,9 @@ class Traffic:
                 if b'"status":"NEW"' in body or b'"status":"PARTIALLY_FILLED"' in body:
                     request.party.open.append((symbol, request.client_order_id))
             return True
+        if request.kind is Kind.CANCEL and status == REFUSED_STATUS and request.client_order_id:
+            # Nothing was carried out, so it is still open.
+            request.party.open.append((request.symbol, request.client_order_id))
         return request.kind is Kind.CANCEL and status == 400 and TOO_LATE in body
 
     # Order entry
@@ -198,7 +204,8 @@ class Traffic:
         party.open[index], party.open[-1] = party.open[-1], party.open[index]
         symbol, client_order_id = party.open.pop()
         payload = f"symbol={symbol}&origClientOrderId={client_order_id}&recvWindow=30000&".encode()
-        return Request(Kind.CANCEL, party.without_body(b"DELETE", b"/api/v3/order", payload), party, client_order_id)
+        content = party.without_body(b"DELETE", b"/api/v3/order", payload)
+        return Request(Kind.CANCEL, content, party, client_order_id, symbol)
 
     # Reads
 
