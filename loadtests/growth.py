@@ -216,8 +216,10 @@ def _enlarged(axis: str) -> Callable[[tuple[int, ...], bool], Iterator[Figures]]
                 state = {"open_orders": 0, "accounts": 0} | {axis: size}
                 with grown.stopped_database(root) as url:
                     asyncio.run(grown.enlarge(url, **state))
+                started_s = time.perf_counter()
                 with running_exchange("--lean", root=root) as venue:
-                    yield {"size": size} | _run(lambda: _order_rate(venue, traders, quick))
+                    start_s = round(time.perf_counter() - started_s, 1)
+                    yield {"size": size, "start_s": start_s} | _run(lambda: _order_rate(venue, traders, quick))
 
     return measure
 

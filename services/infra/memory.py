@@ -7,6 +7,12 @@ from typing import Final
 _THRESHOLDS: Final = (50_000, 20, 1_000)
 
 
+def begin_collecting() -> None:
+    """For a process that loaded everything with the collector off: it is on from now, and leaves that alone."""
+    gc.freeze()
+    gc.enable()
+
+
 def settle_memory() -> None:
     """Call once what lives long has been built. Calling it again also lets go of what no longer lives."""
     gc.unfreeze()

@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.infra import internal_token, traces
 from services.infra.http_protocol import patient
+from services.infra.memory import begin_collecting
 from services.infra.request_ids import REQUEST_ID_HEADER, request_id
 from services.infra.settings import ServiceSettings
 from services.infra.websocket import PING_INTERVAL_S, PING_TIMEOUT_S, FramingProtocol
@@ -163,6 +164,7 @@ def run(
         ws_per_message_deflate=False,
     )
     server = _Server(config, before_shutdown, tls)
+    begin_collecting()
     server.run()
     if not server.started:
         sys.exit(STARTUP_FAILURE)

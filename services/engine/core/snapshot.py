@@ -7,7 +7,8 @@ bytes and equal hashes.
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import groupby
 
 import msgspec
 
@@ -247,14 +248,27 @@ def _restore_listing(exchange: Exchange, listed: ListingSnapshot) -> None:
     for second, quantity_e8, quote_e8 in listed.average:
         listing.average_price.add(second, quantity_e8, quote_e8)
     for levels, orders in ((listing.book.bids, listed.bids), (listing.book.asks, listed.asks)):
-        for captured in orders:
+        for captured in _worst_level_first(orders):
             order = _open(exchange, listing, captured)
             levels.add(order, order.limit_e8)
+            # Each new level is looked up among those touched since.
+            levels.forget_changes()
     for captured in listed.stops:
         listing.triggers.add(_open(exchange, listing, captured))
     for captured_list in listed.lists:
         _restore_list(exchange, listing, captured_list)
     listing.forget_changes()
+
+
+def _worst_level_first(orders: list[OpenOrder]) -> Iterator[OpenOrder]:
+    """As levels are kept, so that none that is put before others moves them all; within a level the oldest first."""
+    levels = [list(level) for _, level in groupby(orders, _limit_e8_of)]
+    for level in reversed(levels):
+        yield from level
+
+
+def _limit_e8_of(captured: OpenOrder) -> int:
+    return captured.limit_e8
 
 
 def _open(exchange: Exchange, listing: Listing, captured: OpenOrder) -> Order:
