@@ -57,12 +57,12 @@ class RunningSystem:
         self._process: subprocess.Popen[bytes] | None = None
         self._deposits = 0
 
-    def start(self) -> "RunningSystem":
-        """Return when it is ready; fail with what it printed if it does not become so."""
+    def start(self, *more: str) -> "RunningSystem":
+        """Return when it is ready; fail with what it printed if it does not become so. ``more`` is said this once."""
         command = (sys.executable, "-P", "-m", "services.local", "up", "--port", str(self.port))
         with self._output.open("ab") as output:
             self._process = subprocess.Popen(
-                (*command, "--data-dir", str(self.directory.root), *self._arguments),
+                (*command, "--data-dir", str(self.directory.root), *self._arguments, *more),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

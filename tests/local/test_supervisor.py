@@ -175,16 +175,16 @@ def test_fresh_deletes_only_what_is_ours(server_directory: Path) -> None:
 
 
 def test_fresh_forgets_everything(start_system: StartSystem) -> None:
-    system = start_system("--fresh")
+    system = start_system()
     first = system.create_account()
-    system.restart()
+    system.stop()
+    system.start("--fresh")
     assert system.create_account().user_id == first.user_id
 
 
-def test_a_service_that_cannot_start_says_why(server_directory: Path) -> None:
-    system = RunningSystem(
-        server_directory / "data", "--no-demo", environment={"CROSSBOOK_MARKETS_FILE": "/nowhere.toml"}
-    )
+def test_a_service_that_cannot_start_says_why(server_directory: Path, migrated_cluster: Path) -> None:
+    environment = {"CROSSBOOK_MARKETS_FILE": "/nowhere.toml"}
+    system = RunningSystem(server_directory / "data", "--no-demo", environment=environment, cluster=migrated_cluster)
     with pytest.raises(AssertionError, match=r"engine(.|\n)*nowhere\.toml"):
         system.start()
     assert not system.directory.is_locked
