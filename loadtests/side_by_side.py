@@ -32,7 +32,6 @@ from loadtests.venue import VenueFailed, scratch_directory
 
 CONTENDERS: Final[tuple[type[Contender], ...]] = (Crossbook, OrderMatching, OrderMatchingEachSecond, ViaBtc)
 SEED: Final = 11
-BATCH_TIMEOUT_S: Final = 60.0
 KILL_CONNECTIONS: Final = 16
 GROWTH_CONNECTIONS: Final = 16
 # The kill comes before all of these have been sent, so that it finds a contender at work, even one that refuses many.

@@ -29,7 +29,7 @@ from tests.running import RunningSystem, copy_cluster
 # What a password's hash really costs is tested with auth's own tests.
 CHEAP_HASHES = {"CROSSBOOK_PASSWORD_PASSES": "1", "CROSSBOOK_PASSWORD_MEMORY_KIB": "1024"}
 # Files are handed out in this order, each whole. Those that start servers and clients come first, or one of them would
-# be left at the end while the other worker has nothing to do.
+# be left at the end while the other workers have nothing to do.
 LONGEST_FIRST = (
     *("web", "clients", "local", "faults", "money", "replica", "abuse"),
     *("monitoring", "notifier", "backoffice", "simulation"),

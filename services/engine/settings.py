@@ -22,7 +22,7 @@ class EngineSettings(ServiceSettings):
     heartbeat_ms: int = Field(default=1_000, ge=50)
     takeover_poll_ms: int = Field(default=50, ge=10)
     # A snapshot to Redis when this much was journaled since the last one; to PostgreSQL every n-th time. One of a large
-    # state is followed by a longer pause (runner.py).
+    # state is followed by a longer pause (``snapshots.Rhythm``).
     snapshot_interval_s: float = Field(default=10, gt=0)
     snapshot_minimum_batches: int = Field(default=200, ge=1)
     database_snapshot_every: int = Field(default=30, ge=1)

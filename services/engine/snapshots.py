@@ -36,7 +36,7 @@ CHECKPOINT_KEY: Final = "crossbook:checkpoint"
 
 # After a snapshot there is none for so many times what it took, a minute at most: it takes a tenth of the time and, of
 # a state so large that it would be more, leaves no more journal to replay than a start reads in seconds.
-REST: Final = 9.0
+REST_RATIO: Final = 9.0
 REST_MAX_S: Final = 60.0
 
 _COMPRESSION_LEVEL: Final = 1
@@ -147,7 +147,7 @@ class Rhythm:
 
     def note(self, began_s: float, ended_s: float) -> None:
         """One was taken, or failed, which costs as much."""
-        rest_s = min((ended_s - began_s) * REST, REST_MAX_S)
+        rest_s = min((ended_s - began_s) * REST_RATIO, REST_MAX_S)
         self._rests_until_s = ended_s + rest_s
         self._due_s = ended_s + max(self._interval_s, rest_s)
 

@@ -1,6 +1,6 @@
 """When snapshots are taken: at checkpoints, and never so often that they are what an engine is busy with."""
 
-from services.engine.snapshots import REST, REST_MAX_S, Rhythm
+from services.engine.snapshots import REST_MAX_S, REST_RATIO, Rhythm
 
 
 def test_it_is_due_at_a_checkpoint_when_it_is_quiet_or_long_after() -> None:
@@ -21,7 +21,7 @@ def test_after_a_quick_one_the_next_checkpoint_is_taken() -> None:
 def test_after_one_of_a_large_state_there_is_none_for_long() -> None:
     rhythm = Rhythm(10, now_s=0)
     rhythm.note(10, 15)
-    rest_ends_s = 15 + 5 * REST
+    rest_ends_s = 15 + 5 * REST_RATIO
     assert rest_ends_s > 15 + 10
     for is_idle, is_checkpoint in ((True, False), (False, True)):
         assert not rhythm.is_due(rest_ends_s - 0.1, is_idle=is_idle, is_checkpoint=is_checkpoint)

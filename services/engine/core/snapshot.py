@@ -1,9 +1,9 @@
 """A snapshot: the whole state of an exchange as plain values, and its hash.
 
 ``restore(capture(exchange))`` gives an exchange that answers every later command with the same events. Orders on the
-book are listed best price first and oldest first, stops and lists in the order in which they wait, so that adding them
-back in order restores their priority; everything without an order of its own is sorted, so equal states have equal
-bytes and equal hashes.
+book are listed best price first and oldest first, stops and lists in the order in which they wait, so that adding those
+of a price back in order restores their priority; everything without an order of its own is sorted, so equal states have
+equal bytes and equal hashes.
 """
 
 import hashlib
@@ -251,7 +251,7 @@ def _restore_listing(exchange: Exchange, listed: ListingSnapshot) -> None:
         for captured in _worst_level_first(orders):
             order = _open(exchange, listing, captured)
             levels.add(order, order.limit_e8)
-            # Each new level is looked up among those touched since.
+            # A new level is looked for among all that are touched: they must not become many.
             levels.forget_changes()
     for captured in listed.stops:
         listing.triggers.add(_open(exchange, listing, captured))
